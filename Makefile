@@ -1,0 +1,58 @@
+# The interface: one word per task. Settings are variables: `make up PORT=4567`.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+
+PYTHON ?= python3
+PORT ?= 4566
+UV_VERSION ?= 0.13.9
+STEPS := preprocess train evaluate monitor infer
+
+UV := .tools/bin/uv
+PY := .venv/bin/python
+# Child processes compile their imports once instead of at every start.
+unexport PYTHONDONTWRITEBYTECODE
+
+READY := .venv/.ready $(STEPS:%=.venvs/%/.ready)
+
+-include images/images.mk terraform/terraform.mk promotion/promotion.mk bench/bench.mk
+
+.PHONY: help run up down data test soak lint clean setup new-step
+
+help: ## list every target
+	@awk -F ':.*## ' '/^[a-zA-Z\/%_-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(READY) ## play the whole life of a model on this machine, then stop
+	@$(PY) -m rehearsal run
+
+up: $(READY) ## keep the local accounts running on PORT (4566), and print the lines to export
+	@$(PY) -m rehearsal up --port $(PORT)
+
+down: .venv/.ready ## stop what `make up PORT=…` started
+	@$(PY) -m rehearsal down --port $(PORT)
+
+data: ## derive the example's labelled parts and batches into .baton/data
+	@$(PYTHON) -m data.make --out .baton/data
+
+test: $(READY) ## every check and test, each in an environment of its own
+	@$(PY) -m tests.run $(TOX)
+
+lint: .venv/.ready ## style and imports
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+
+setup: $(READY) ## install what the other targets need, from the lock
+
+clean: ## remove what was made here: environments, reports, local state
+	rm -rf .tools .venv .venvs .tox .baton build
+
+$(UV):
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.ready: uv.lock pyproject.toml | $(UV)
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv $(UV) sync --quiet --locked --all-groups --inexact
+	@touch $@
+
+.venvs/%/.ready: uv.lock steps/%/pyproject.toml | $(UV)
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venvs/$* $(UV) sync --quiet --locked --package baton-$*
+	@touch $@
