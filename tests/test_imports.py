@@ -1,0 +1,48 @@
+"""Dependencies point one way; what stands alone stays alone."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ALLOWED = {
+    "data": set(),
+    "steps": set(),
+    "functions": set(),
+    "localaws": set(),
+    "console": set(),
+    "pipeline": {"steps"},
+    "promotion": {"pipeline", "steps", "functions"},
+}
+FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir() and any(path.glob("*.py"))}
+
+
+def imported(source: Path) -> set[str]:
+    """Top-level names that a file imports."""
+    names = set()
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("folder", sorted(ALLOWED.keys() & FOLDERS))
+def test_a_folder_imports_only_what_it_may(folder):
+    wrong = {
+        f"{source.relative_to(ROOT)} imports {name}"
+        for source in (ROOT / folder).rglob("*.py")
+        for name in imported(source) & (FOLDERS - {folder} - ALLOWED[folder])
+    }
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("step", sorted(p.name for p in (ROOT / "steps").iterdir() if p.is_dir()))
+def test_a_step_imports_only_itself_and_what_steps_share(step):
+    for source in (ROOT / "steps" / step).rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            module = node.module if isinstance(node, ast.ImportFrom) else None
+            if module and module.startswith("steps."):
+                assert module.split(".")[1] in {step, "common"}, f"{source}: {module}"
