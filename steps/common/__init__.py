@@ -1,0 +1,1 @@
+"""What every step shares: paths, the table's schema, failures, files by rename. Standard library only."""

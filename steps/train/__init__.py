@@ -1,0 +1,1 @@
+"""Trains XGBoost with the built-in algorithm's hyperparameters and files."""
