@@ -1,0 +1,1 @@
+"""Measures a model on probabilities and against the champion."""

@@ -1,0 +1,1 @@
+"""Serves a model: raw rows in, probabilities out."""
