@@ -1,0 +1,1 @@
+"""AWS accounts on one machine, with a SageMaker that executes what it is given."""
