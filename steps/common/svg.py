@@ -32,7 +32,7 @@ class Plot:
     def diagonal(self) -> "Plot":
         """Add the diagonal that stands for chance, or for perfect calibration."""
         self._shapes.append(
-            f'<line x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}" stroke="var(--faint)" stroke-dasharray="4 4"/>'
+            f'<path d="M{_x(0)} {_y(0)}L{_x(1)} {_y(1)}" stroke="var(--faint)" stroke-dasharray="4 4"/>'
         )
         return self
 

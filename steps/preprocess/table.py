@@ -1,12 +1,12 @@
-"""Labelled tables in, numbers and splits out: no path of the container, no AWS."""
+"""Labelled tables in, cleaned tables and splits out: no path of the container, no AWS."""
 
-import csv
 import hashlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from steps.common import table
 from steps.common.failure import StepFailed
 from steps.common.schema import Schema
 
@@ -24,81 +24,65 @@ def read_labelled(file: Path, schema: Schema) -> pd.DataFrame:
         StepFailed: naming file, row (counted from 1) and column of the first thing wrong.
     """
     names = [*schema.names, schema.label]
-    rows = _rows(file, len(names))
-    text = pd.DataFrame(rows, columns=names, dtype=str).apply(lambda column: column.str.strip())
-    missing = text.isin(["", schema.missing])
-    table = text.where(~missing).apply(pd.to_numeric, errors="coerce").astype(float)
-    wrong = ~missing & ~np.isfinite(table)
-    for name in names:
-        if wrong[name].any():
-            raise StepFailed(f"{file.name}, row {_first(wrong[name])}, column {name}: not a number.")
-    allowed = table[schema.label].isin(schema.label_values)
-    if not allowed.all():
-        labels = " or ".join(f"{value:g}" for value in schema.label_values)
-        raise StepFailed(f"{file.name}, row {_first(~allowed)}, column {schema.label}: not {labels}.")
-    return table
+    numbers = table.read(file, names, schema.missing, {schema.label: schema.label_values})
+    return pd.DataFrame(np.frombuffer(numbers).reshape(-1, len(names)), columns=names)
 
 
-def _rows(file: Path, width: int) -> list[list[str]]:
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            rows = [row for row in csv.reader(stream) if row]
-    except UnicodeDecodeError as error:
-        raise StepFailed(f"{file.name}: not UTF-8 text at byte {error.start}.") from None
-    except csv.Error as error:
-        raise StepFailed(f"{file.name}: not readable as CSV ({error}).") from None
-    if not rows:
-        raise StepFailed(f"{file.name}: the file is empty.")
-    for number, row in enumerate(rows, 1):
-        if len(row) != width:
-            raise StepFailed(f"{file.name}, row {number}: {len(row)} columns where {width} belong.")
-    return rows
+def blank_outside_domain(rows: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the rows with NaN in place of values outside their column's domain, and counts per column."""
+    inside = pd.DataFrame({column.name: column.holds(rows[column.name]) for column in schema.columns})
+    return rows.where(inside.reindex(columns=rows.columns, fill_value=True)), (~inside).sum().to_dict()
 
 
-def _first(wrong: pd.Series) -> int:
-    return int(np.flatnonzero(wrong.to_numpy())[0]) + 1
-
-
-def blank_outside_domain(table: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Return the table with NaN in place of values outside their column's domain, and counts per column."""
-    cleaned, counts = table.copy(), {}
-    for column in schema.columns:
-        values = table[column.name]
-        inside = values.isin(column.values) if column.values else values.between(column.minimum, column.maximum)
-        outside = values.notna() & ~inside
-        cleaned.loc[outside, column.name] = np.nan
-        counts[column.name] = int(outside.sum())
-    return cleaned, counts
-
-
-def assign_splits(table: pd.DataFrame, schema: Schema) -> pd.Series:
+def assign_splits(rows: pd.DataFrame, schema: Schema) -> pd.Series:
     """Return each row's split: "train", "validation" or "test".
 
     A row's split depends on its features alone, so equal rows stay together whatever their label, and new
     data never moves an old row. The hash is BLAKE2b over the features' shortest decimal form.
     """
+    rows_of_numbers = rows[schema.names].to_numpy().tolist()
+    percents = [_percent(",".join(_shortest(value) for value in row)) for row in rows_of_numbers]
     bounds = np.cumsum(list(SHARES.values()))
-    rows = table[schema.names].itertuples(index=False)
-    percents = [_percent(",".join("" if value != value else f"{value:g}" for value in row)) for row in rows]
-    return pd.Series(np.array(list(SHARES))[np.searchsorted(bounds, percents, side="right")], index=table.index)
+    return pd.Series(
+        np.array(list(SHARES))[np.searchsorted(bounds, percents, side="right")], index=rows.index
+    )
 
 
 def _percent(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") % 100
 
 
-def require_both_classes(table: pd.DataFrame, schema: Schema) -> None:
-    """Raise StepFailed unless every value of the label occurs."""
-    absent = sorted(set(schema.label_values) - set(table[schema.label]))
-    if absent:
-        raise StepFailed(f"column {schema.label}: no row has the label {absent[0]:g}; both classes are needed.")
+def _shortest(value: float) -> str:
+    if value != value:
+        return ""
+    return str(int(value)) if value.is_integer() else repr(value)
 
 
-def label_first_csv(table: pd.DataFrame, schema: Schema) -> str:
+def require_enough(rows: pd.DataFrame, splits: pd.Series, schema: Schema) -> None:
+    """Check that a model can be trained and measured.
+
+    Raises:
+        StepFailed: a value of the label doesn't occur, or a split got no row.
+    """
+    for value in schema.label_values:
+        if value not in rows[schema.label].to_numpy():
+            raise StepFailed(
+                f"input data, column {schema.label}: no row has the label {value:g}; both classes are needed."
+            )
+    for name in SHARES:
+        if not (splits == name).any():
+            raise StepFailed(f"input data: {len(rows)} rows are too few, none falls to the split {name}.")
+
+
+def label_first_csv(rows: pd.DataFrame, schema: Schema) -> str:
     """Return CSV text without header, the label in the first column, missing values empty."""
-    return table[[schema.label, *schema.names]].to_csv(header=False, index=False, float_format="%g")
+    return _csv(rows[[schema.label, *schema.names]], header=False)
 
 
-def features_csv(table: pd.DataFrame, schema: Schema) -> str:
+def features_csv(rows: pd.DataFrame, schema: Schema) -> str:
     """Return CSV text with header, features only, missing values empty."""
-    return table[schema.names].to_csv(index=False, float_format="%g")
+    return _csv(rows[schema.names], header=True)
+
+
+def _csv(rows: pd.DataFrame, header: bool) -> str:
+    return rows.to_csv(header=header, index=False, float_format=_shortest, lineterminator="\n")
