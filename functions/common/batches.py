@@ -1,0 +1,55 @@
+"""Batches that lie in the data bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from functions.common.failures import NoSuchBatch, Refused
+from functions.common.ledger import Batch
+from functions.common.objects import Object, list_objects
+from functions.common.place import Place, split
+
+NEWEST = "newest"
+"""Stands for the newest batch that waits."""
+
+ARRIVALS = "data/batches/"
+
+
+def named(place: Place, url: str) -> Batch:
+    """Return the batch at an S3 URL of an object or a prefix.
+
+    Raises:
+        NoSuchBatch: nothing lies there.
+        Refused: it isn't an S3 URL in this account's data bucket.
+    """
+    try:
+        bucket, _ = split(url)
+    except ValueError as error:
+        raise Refused(f"BatchDataUrl {error}") from None
+    if bucket != place.data_bucket:
+        raise Refused(f"BatchDataUrl {url}: not in {place.data_bucket}.")
+    objects = list_objects(url)
+    if not objects:
+        raise NoSuchBatch(f"BatchDataUrl {url}: nothing lies there.")
+    return Batch.of(url, objects)
+
+
+def arrivals(place: Place) -> Iterator[Batch]:
+    """Give the objects directly below data/batches/ as batches, the newest first.
+
+    Several objects are one batch only when BatchDataUrl names their prefix: nobody else knows when it is
+    whole.
+    """
+    base = f"s3://{place.data_bucket}/{ARRIVALS}"
+    objects = list_objects(base)
+    for item in sorted(objects, key=lambda item: (item.modified, item.key), reverse=True):
+        if "/" in item.key.removeprefix(ARRIVALS):
+            continue
+        yield _batch_of(place, item, objects)
+
+
+def _batch_of(place: Place, item: Object, objects: list[Object]) -> Batch:
+    """Return the batch of one object: S3 reads by prefix, so a key that begins with its key belongs to it."""
+    return Batch.of(
+        f"s3://{place.data_bucket}/{item.key}", [other for other in objects if other.key.startswith(item.key)]
+    )

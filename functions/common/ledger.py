@@ -1,0 +1,174 @@
+"""The ledger: one object per batch says what became of it, so that each is scored once.
+
+Every change is a conditional write. A batch that arrived and isn't in the ledger waits; one whose execution
+ended without a word (a lost event) waits again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from functions.common.failures import BatchRefused
+from functions.common.objects import Object, batch_id
+from functions.common.place import Place, client, read_json, write_json
+
+CLAIMED, SCORED, REFUSED, FAILED = "claimed", "scored", "refused", "failed"
+PREFIX = "ledger/"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What arrived: its identity, its S3 URL, its objects' keys and versions, when the last one came."""
+
+    id: str
+    url: str
+    objects: tuple[tuple[str, str], ...]
+    arrived: str
+
+    @classmethod
+    def of(cls, url: str, objects: list[Object]) -> Batch:
+        """Return the batch that the objects below a URL are."""
+        return cls(
+            batch_id(objects),
+            url,
+            tuple((item.key, item.version) for item in objects),
+            max(item.modified for item in objects).astimezone(UTC).isoformat(timespec="seconds"),
+        )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What became of a batch.
+
+    Args:
+        batch: what arrived.
+        state: claimed, scored, refused (drift) or failed (anything else).
+        execution: ARN of the execution that holds or held it.
+        version: number of the model version it was last judged under.
+        enforced: whether drift refuses it.
+        verdict: the monitor's verdict, once there is one.
+        report: S3 URL of the monitor's files.
+        predictions: S3 URL of the scored rows.
+        sentence: why it was refused or failed.
+        released: who let it through, when and why.
+        history: earlier states, oldest first.
+    """
+
+    batch: Batch
+    state: str
+    execution: str
+    version: int
+    enforced: bool = True
+    verdict: dict[str, Any] | None = None
+    report: str | None = None
+    predictions: str | None = None
+    sentence: str | None = None
+    released: dict[str, str] | None = None
+    history: tuple[dict[str, Any], ...] = field(default=())
+
+    def becomes(self, state: str, **changes: Any) -> Entry:
+        """Return the entry in another state, with a line of history."""
+        entry = replace(self, state=state, **changes)
+        line = {"at": now(), "state": state, "execution": entry.execution, "version": entry.version}
+        return replace(entry, history=(*self.history, line))
+
+    def let_through(self, by: str, reason: str) -> Entry:
+        """Return the entry of a batch that a person lets through.
+
+        Raises:
+            BatchRefused: it isn't set aside.
+        """
+        if self.state not in (REFUSED, FAILED):
+            raise BatchRefused(
+                f"Batch {self.batch.id} is {self.state}: only one that is set aside can be released."
+            )
+        released = {"by": by, "reason": reason, "at": now()}
+        return replace(self, released=released, history=(*self.history, {"state": "released", **released}))
+
+    @classmethod
+    def parse(cls, value: dict[str, Any]) -> Entry:
+        """Read an entry's JSON value."""
+        batch = value["batch"]
+        objects = tuple((key, version) for key, version in batch["objects"])
+        history = tuple(value["history"])
+        return cls(**{**value, "batch": Batch(**{**batch, "objects": objects}), "history": history})
+
+
+def now() -> str:
+    """Return this moment in UTC as ISO 8601 text."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def claim(
+    entry: Entry | None, batch: Batch, execution: str, version: int, holder_runs: bool, asked: bool
+) -> Entry:
+    """Return the entry with which an execution takes a batch: the ledger's one rule.
+
+    Args:
+        entry: the batch's entry, or None.
+        batch: what is to be scored.
+        execution: ARN of the execution that asks.
+        version: number of the approved version.
+        holder_runs: whether the execution that the entry names still runs.
+        asked: whether the batch was asked for by name: a failed one is tried again only then, or under a
+            newer version, or released.
+
+    Raises:
+        BatchRefused: it may not have it.
+    """
+    if entry is None:
+        return Entry(batch, "", execution, version).becomes(CLAIMED)
+    if entry.state == SCORED:
+        raise BatchRefused(f"Batch {batch.id} is scored already, by version {entry.version}.")
+    if entry.state == CLAIMED:
+        if entry.execution == execution:
+            return entry
+        if holder_runs:
+            raise BatchRefused(f"Batch {batch.id} is being scored by {entry.execution}.")
+        return entry.becomes(CLAIMED, execution=execution, version=version)
+    newer = version > entry.version
+    if entry.state == REFUSED:
+        if not (newer or entry.released):
+            raise BatchRefused(
+                f"Batch {batch.id} was refused under version {entry.version}: it waits for a newer version, "
+                f"or for a person to release it."
+            )
+        return entry.becomes(CLAIMED, execution=execution, version=version, enforced=False)
+    if not (newer or entry.released or asked):
+        raise BatchRefused(f"Batch {batch.id} failed under version {entry.version}: {entry.sentence}")
+    return entry.becomes(CLAIMED, execution=execution, version=version)
+
+
+def key(batch: str) -> str:
+    """Return the key of a batch's entry."""
+    return f"{PREFIX}{batch}.json"
+
+
+def read(place: Place, batch: str) -> tuple[Entry | None, str | None]:
+    """Return a batch's entry and the ETag to change it with; None and None when there is none."""
+    found = read_json(place.data_bucket, key(batch))
+    return (Entry.parse(found[0]), found[1]) if found else (None, None)
+
+
+def write(place: Place, entry: Entry, etag: str | None) -> None:
+    """Write an entry that is new (no ETag) or unchanged since it was read.
+
+    Raises:
+        LostRace: somebody else was first.
+    """
+    write_json(place.data_bucket, key(entry.batch.id), asdict(entry), etag)
+
+
+def entries(place: Place) -> Iterator[Entry]:
+    """Give every entry, the one that arrived last first."""
+    pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=place.data_bucket, Prefix=PREFIX)
+    found = []
+    for page in pages:
+        for item in page.get("Contents", []):
+            value = read_json(place.data_bucket, item["Key"])
+            if value:
+                found.append(Entry.parse(value[0]))
+    yield from sorted(found, key=lambda entry: entry.batch.arrived, reverse=True)

@@ -1,0 +1,56 @@
+"""Versions in the model package group of the registry account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from functions.common.place import Place, client, read_json, split
+
+
+def version_of(package_arn: str) -> int:
+    """Return the version number at the end of a model package's ARN."""
+    return int(package_arn.rsplit("/", 1)[-1])
+
+
+def packages(place: Place, status: str | None = None) -> Iterator[dict]:
+    """Give the group's versions as ListModelPackages tells them, the newest first."""
+    wanted = {"ModelApprovalStatus": status} if status else {}
+    pages = (
+        client("sagemaker")
+        .get_paginator("list_model_packages")
+        .paginate(ModelPackageGroupName=place.group, SortBy="CreationTime", SortOrder="Descending", **wanted)
+    )
+    found = [item for page in pages for item in page["ModelPackageSummaryList"]]
+    yield from sorted(found, key=lambda item: item["ModelPackageVersion"], reverse=True)
+
+
+def champion(place: Place) -> dict | None:
+    """Return the approved version with the highest number, as DescribeModelPackage tells it, or None."""
+    newest = next(packages(place, "Approved"), None)
+    return describe(newest["ModelPackageArn"]) if newest else None
+
+
+def describe(package_arn: str) -> dict:
+    """Return DescribeModelPackage's answer."""
+    return client("sagemaker").describe_model_package(ModelPackageName=package_arn)
+
+
+def archive(package: dict) -> str:
+    """Return the S3 URL of a version's archive."""
+    return package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+
+
+def baseline(package: dict) -> tuple[str, str] | None:
+    """Return the S3 URLs of a version's statistics and constraints, or None."""
+    for holder in ("DriftCheckBaselines", "ModelMetrics"):
+        quality = package.get(holder, {}).get("ModelDataQuality", {})
+        if "Statistics" in quality and "Constraints" in quality:
+            return quality["Statistics"]["S3Uri"], quality["Constraints"]["S3Uri"]
+    return None
+
+
+def seen_contents(package: dict) -> set[str] | None:
+    """Return the contents that a version was trained on, or None when the version doesn't say."""
+    url = package.get("CustomerMetadataProperties", {}).get("TrainingSetUrl")
+    found = read_json(*split(url)) if url else None
+    return {item["content"] for item in found[0]["objects"]} if found else None

@@ -1,0 +1,114 @@
+"""A failed execution, read: which step failed, what its job says, which batch it was about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from functions.common import failures
+from functions.common.place import Place, client, pipeline_and_id, read_json, split
+
+DRIFT = "Drift"
+"""Name of the Fail step that refuses a batch."""
+
+JOBS = {
+    "ProcessingJob": ("describe_processing_job", "ProcessingJobName"),
+    "TrainingJob": ("describe_training_job", "TrainingJobName"),
+    "TransformJob": ("describe_transform_job", "TransformJobName"),
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an execution failed.
+
+    Args:
+        execution: its ARN.
+        step: name of the step that failed, or None when none did.
+        name: the failure's own name: Drift, a named failure of a function, or the step's name.
+        sentence: what the job, the function or the Fail step says; never a row's values.
+        batch: identity of the batch it was about, or None.
+        package: ARN of the version it ran under, or None.
+        monitoring: S3 URL of what the monitor wrote, or None.
+    """
+
+    execution: str
+    step: str | None
+    name: str
+    sentence: str
+    batch: str | None
+    package: str | None
+    monitoring: str | None
+
+    @property
+    def drift(self) -> bool:
+        """Whether the monitor refused the batch, as opposed to anything going wrong."""
+        return self.step == DRIFT
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline's name."""
+        return pipeline_and_id(self.execution)[0]
+
+
+def read(place: Place, execution: str) -> Failure | None:
+    """Read a failed execution; None when it isn't failed (it was retried since the event)."""
+    sagemaker = client("sagemaker")
+    described = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)
+    if described["PipelineExecutionStatus"] != "Failed":
+        return None
+    pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=execution)
+    steps = {step["StepName"]: step for page in pages for step in page["PipelineExecutionSteps"]}
+    failed = sorted(
+        (step for step in steps.values() if step["StepStatus"] == "Failed"),
+        key=lambda step: str(step.get("EndTime")),
+    )
+    outputs = _outputs(steps.get("Resolve", {}))
+    about = {
+        "batch": outputs.get("BatchId"),
+        "package": outputs.get("ModelPackageArn"),
+        "monitoring": _monitoring(steps.get("Monitor", {})),
+    }
+    if not failed:
+        sentence = described.get("FailureReason", "SageMaker gives no reason.")
+        return Failure(execution, None, "Failed", sentence, **about)
+    step = failed[0]
+    name, sentence = _told(place, execution, step)
+    return Failure(execution, step["StepName"], name, sentence, **about)
+
+
+def verdict(failure: Failure) -> dict | None:
+    """Return the monitor's verdict, where it wrote one."""
+    found = read_json(*split(f"{failure.monitoring}/verdict.json")) if failure.monitoring else None
+    return found[0] if found else None
+
+
+def _outputs(step: dict) -> dict[str, str]:
+    parameters = step.get("Metadata", {}).get("Lambda", {}).get("OutputParameters", [])
+    return {parameter["Name"]: parameter["Value"] for parameter in parameters}
+
+
+def _describe_job(step: dict) -> dict:
+    for kind, (call, argument) in JOBS.items():
+        arn = step.get("Metadata", {}).get(kind, {}).get("Arn")
+        if arn:
+            return getattr(client("sagemaker"), call)(**{argument: arn.rsplit("/", 1)[-1]})
+    return {}
+
+
+def _monitoring(step: dict) -> str | None:
+    outputs = _describe_job(step).get("ProcessingOutputConfig", {}).get("Outputs", [])
+    return next(
+        (output["S3Output"]["S3Uri"] for output in outputs if output["OutputName"] == "monitoring"), None
+    )
+
+
+def _told(place: Place, execution: str, step: dict) -> tuple[str, str]:
+    """Return the failure's name and sentence: the job's own words come before SageMaker's."""
+    name, reason = step["StepName"], step.get("FailureReason", "")
+    if "Lambda" in step.get("Metadata", {}):
+        note = failures.recall(place, execution)
+        return (note["name"], note["sentence"]) if note else (name, reason)
+    if "Fail" in step.get("Metadata", {}):
+        return name, step["Metadata"]["Fail"].get("ErrorMessage") or reason
+    job = _describe_job(step)
+    return name, job.get("ExitMessage") or job.get("FailureReason") or reason or "The step gives no reason."

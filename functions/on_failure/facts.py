@@ -1,0 +1,78 @@
+"""What the gate needs to know, asked of the account and the registry."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from functions.common import registry
+from functions.common.objects import contents, training_set
+from functions.common.place import Place, client, read_json, write_json
+from functions.on_failure.gate import Facts, Start
+
+HISTORY = "retrain/history.json"
+RUNNING = ("Executing", "Stopping")
+VERSIONS_LOOKED_AT = 20
+
+
+def read_history(place: Place) -> tuple[list[Start], str | None]:
+    """Return the retrainings begun so far, oldest first, and the ETag to change the record with."""
+    found = read_json(place.data_bucket, HISTORY)
+    if found is None:
+        return [], None
+    value, etag = found
+    return [
+        Start(start["batch"], datetime.fromisoformat(start["at"]), start["execution"])
+        for start in value["starts"]
+    ], etag
+
+
+def write_history(place: Place, starts: list[Start], etag: str | None) -> str:
+    """Write the record, which must be unchanged since it was read; return its new ETag.
+
+    This conditional write is the gate's lock: of two invocations that decide at once, one has to look again.
+
+    Raises:
+        LostRace: it has changed.
+    """
+    value = {"starts": [{"batch": s.batch, "at": s.at.isoformat(), "execution": s.execution} for s in starts]}
+    return write_json(place.data_bucket, HISTORY, value, etag)
+
+
+def gather(place: Place, batch: str, starts: list[Start]) -> Facts:
+    """Return the facts of this moment."""
+    executions = client("sagemaker").list_pipeline_executions(
+        PipelineName=place.pipeline("train"), SortBy="CreationTime", SortOrder="Descending", MaxResults=100
+    )["PipelineExecutionSummaries"]
+    unseen, learned_by = _labels(place)
+    return Facts(
+        now=datetime.now(UTC),
+        batch=batch,
+        enabled=os.environ["RETRAIN_ENABLED"] == "true",
+        cooldown=timedelta(hours=float(os.environ["RETRAIN_COOLDOWN_HOURS"])),
+        daily_cap=int(os.environ["RETRAIN_DAILY_CAP"]),
+        running=[e["PipelineExecutionArn"] for e in executions if e["PipelineExecutionStatus"] in RUNNING],
+        last_training=max((e["StartTime"] for e in executions), default=None),
+        starts=starts,
+        unseen_labels=unseen,
+        learned_by=learned_by,
+    )
+
+
+def _labels(place: Place) -> tuple[int, str | None]:
+    """Return how many labelled objects the champion has not seen, and which version saw exactly these."""
+    present = set(contents(f"s3://{place.data_bucket}/data/labelled/").values())
+    champion = registry.champion(place)
+    seen = (registry.seen_contents(champion) if champion else None) or set()
+    unseen = len(present - seen)
+    if not unseen:
+        return 0, None
+    identity = training_set(present)
+    for summary in islice(registry.packages(place), VERSIONS_LOOKED_AT):
+        package = registry.describe(summary["ModelPackageArn"])
+        if package.get("CustomerMetadataProperties", {}).get("TrainingSet") == identity:
+            status = package["ModelApprovalStatus"]
+            waits = "which waits for approval" if status == "PendingManualApproval" else status.lower()
+            return unseen, f"version {package['ModelPackageVersion']} ({waits})"
+    return unseen, None

@@ -1,0 +1,145 @@
+"""Entry point of `mammography-on-failure`: a rule starts it for every failed execution."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from functions.common import ledger
+from functions.common.failures import NoBatchWaiting
+from functions.common.place import LostRace, Place, client, put_json, read_json, write_json
+from functions.on_failure import execution as executions
+from functions.on_failure import facts as gathering
+from functions.on_failure import gate, words
+from functions.on_failure.execution import Failure
+
+OUTCOME = ("on-failure.json",)
+ABANDONED = timedelta(minutes=15)
+"""Longest life of a Lambda invocation: after it, an outcome that wasn't written never will be."""
+
+ATTEMPTS = 5
+
+
+def handle(event: dict, context: Any) -> dict:
+    """Deal with one failed execution, once, however often the event is delivered.
+
+    Args:
+        event: EventBridge's "SageMaker Model Building Pipeline Execution Status Change".
+        context: Lambda's; a repeated invocation has the same `aws_request_id`.
+
+    Returns:
+        What was done: {"outcome": "retraining" | "held" | "no-batch" | "alert" | "nothing", …}
+    """
+    place = Place.here()
+    arn = event["detail"]["pipelineExecutionArn"]
+    key = place.run(arn, *OUTCOME)
+    if not _begin(place, key, context.aws_request_id):
+        return {"outcome": "nothing", "why": "this execution was dealt with before"}
+    failure = executions.read(place, arn)
+    if failure is None:
+        outcome = {"outcome": "nothing", "why": "the execution isn't failed"}
+    elif failure.drift:
+        outcome = _drift(place, failure)
+    elif failure.name == NoBatchWaiting.__name__:
+        outcome = _tell(place, "no-batch", *words.no_batch(place, failure))
+    else:
+        _set_aside(place, failure, ledger.FAILED, failure.sentence)
+        outcome = _tell(place, "alert", *words.alert(place, failure))
+    put_json(place.data_bucket, key, {**outcome, "request": context.aws_request_id, "done": True})
+    return outcome
+
+
+def _begin(place: Place, key: str, request: str) -> bool:
+    """Take the execution by a conditional write; False when another invocation has it or has done it."""
+    note = {"request": request, "at": ledger.now(), "done": False}
+    try:
+        write_json(place.data_bucket, key, note)
+    except LostRace:
+        found = read_json(place.data_bucket, key)
+        if found is None or found[0]["done"]:
+            return False
+        age = datetime.fromisoformat(note["at"]) - datetime.fromisoformat(found[0]["at"])
+        if found[0]["request"] != request and age < ABANDONED:
+            return False
+        try:
+            write_json(place.data_bucket, key, note, found[1])
+        except LostRace:
+            return False
+    return True
+
+
+def _drift(place: Place, failure: Failure) -> dict:
+    verdict = executions.verdict(failure)
+    reason = verdict["sentence"] if verdict else failure.sentence
+    _set_aside(place, failure, ledger.REFUSED, reason, verdict)
+    decision, facts, execution = _gate(place, failure.batch, reason)
+    if execution:
+        told = words.retraining(place, failure, reason, execution, facts.unseen_labels)
+        return {**_tell(place, "retraining", *told), "execution": execution}
+    told = words.held(place, failure, reason, decision.held_by)
+    return {**_tell(place, "held", *told), "held_by": list(decision.held_by)}
+
+
+def _gate(place: Place, batch: str, reason: str) -> tuple[gate.Decision, gate.Facts, str | None]:
+    """Decide under the lock and, when nothing holds it, start the retraining; return its execution's ARN.
+
+    The start is written down before it is made: whoever comes in between sees it.
+    """
+    for _ in range(ATTEMPTS):
+        starts, etag = gathering.read_history(place)
+        facts = gathering.gather(place, batch, starts)
+        decision = gate.decide(facts)
+        if not decision.retrain:
+            return decision, facts, None
+        start = gate.begun(facts)
+        if start is None:
+            start = gate.Start(batch, facts.now)
+            starts = [*starts, start]
+            try:
+                etag = gathering.write_history(place, starts, etag)
+            except LostRace:
+                continue
+        execution = _start(place, batch, reason)
+        done = [replace(each, execution=execution) if each.batch == batch else each for each in starts]
+        try:
+            gathering.write_history(place, done, etag)
+        except LostRace:
+            continue
+        return decision, facts, execution
+    raise LostRace(f"{gathering.HISTORY}: changed {ATTEMPTS} times while batch {batch} was decided on.")
+
+
+def _start(place: Place, batch: str, reason: str) -> str:
+    """Start the train pipeline; the token makes a repeated start return the first one's execution."""
+    return client("sagemaker").start_pipeline_execution(
+        PipelineName=place.pipeline("train"),
+        PipelineExecutionDisplayName=f"retrain-{batch}"[:82].rstrip("-"),
+        PipelineExecutionDescription=f"Drift in batch {batch}: {reason}"[:3000],
+        ClientRequestToken=hashlib.sha256(f"retrain {batch}".encode()).hexdigest(),
+    )["PipelineExecutionArn"]
+
+
+def _set_aside(
+    place: Place, failure: Failure, state: str, sentence: str, verdict: dict | None = None
+) -> None:
+    """Write into the ledger that the batch of this execution wasn't scored, and why."""
+    for _ in range(ATTEMPTS):
+        entry, etag = ledger.read(place, failure.batch) if failure.batch else (None, None)
+        if entry is None or entry.execution != failure.execution or entry.state != ledger.CLAIMED:
+            return
+        aside = entry.becomes(
+            state, sentence=sentence, verdict=verdict, report=failure.monitoring, released=None
+        )
+        try:
+            ledger.write(place, aside, etag)
+        except LostRace:
+            continue
+        return
+    raise LostRace(f"ledger entry of batch {failure.batch}")
+
+
+def _tell(place: Place, outcome: str, subject: str, message: str) -> dict:
+    client("sns").publish(TopicArn=place.topic, Subject=subject, Message=message)
+    return {"outcome": outcome, "subject": subject, "message": message}

@@ -1,0 +1,67 @@
+"""What people are told: a subject and a text per outcome, without any row's values."""
+
+from __future__ import annotations
+
+from functions.common.place import Place
+from functions.on_failure.execution import Failure
+
+SUBJECT_LIMIT = 100
+"""Characters that SNS takes as a subject."""
+
+
+def subject(place: Place, words: str) -> str:
+    """Return a subject within SNS's limits: ASCII, at most 100 characters."""
+    text = f"{place.project} {place.environment}: {words}"
+    return text.encode("ascii", "replace").decode()[:SUBJECT_LIMIT]
+
+
+def retraining(place: Place, failure: Failure, reason: str, execution: str, unseen: int) -> tuple[str, str]:
+    """Tell that a batch was refused and that a retraining has begun."""
+    files = "labelled file" if unseen == 1 else "labelled files"
+    return subject(place, f"batch {failure.batch} drifted, retraining has begun"), _text(
+        f"Batch {failure.batch} was refused: {reason}",
+        f"Retraining has begun, because there is data ({unseen} {files}) that the approved version has not "
+        f"seen: {execution}",
+        *_set_aside(place, failure),
+    )
+
+
+def held(place: Place, failure: Failure, reason: str, held_by: tuple[str, ...]) -> tuple[str, str]:
+    """Tell that a batch was refused, and what holds the retraining back."""
+    return subject(place, f"batch {failure.batch} drifted, no retraining"), _text(
+        f"Batch {failure.batch} was refused: {reason}",
+        f"No retraining was begun: {'; '.join(held_by)}.",
+        *_set_aside(place, failure),
+    )
+
+
+def no_batch(place: Place, failure: Failure) -> tuple[str, str]:
+    """Tell that an execution found nothing to score."""
+    return subject(place, "no new batch has arrived"), _text(
+        f"{failure.pipeline} looked for a batch, and no new batch has arrived.",
+        failure.sentence,
+        f"Execution: {failure.execution}",
+    )
+
+
+def alert(place: Place, failure: Failure) -> tuple[str, str]:
+    """Tell anything else that went wrong, in the job's own sentence."""
+    where = f"step {failure.step} failed" if failure.step else "the execution failed"
+    named = f" ({failure.name})" if failure.step and failure.name != failure.step else ""
+    lines = [f"{failure.pipeline}: {where}{named}: {failure.sentence}", "Nothing was retrained."]
+    if failure.batch:
+        lines += [f"Batch {failure.batch} is set aside.", *_set_aside(place, failure)[1:]]
+    return subject(place, f"{failure.pipeline} {where}"), _text(*lines, f"Execution: {failure.execution}")
+
+
+def _set_aside(place: Place, failure: Failure) -> list[str]:
+    lines = [
+        "The batch is set aside. It is scored by itself once a newer version is approved.",
+        f"To let it through now: python -m pipeline release-batch --environment {place.environment} --batch "
+        f'{failure.batch} --reason "…"',
+    ]
+    return lines + ([f"Report: {failure.monitoring}/report.html"] if failure.monitoring else [])
+
+
+def _text(*lines: str) -> str:
+    return "\n\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""Which batch, which model: the first step of both pipelines."""

@@ -1,0 +1,118 @@
+"""Which batch is scored, by which version, in which image."""
+
+from __future__ import annotations
+
+from botocore.exceptions import ClientError
+
+from functions.common import ledger, registry
+from functions.common.batches import NEWEST, arrivals, named
+from functions.common.failures import (
+    BatchRefused,
+    ImageNotPromoted,
+    NoApprovedModel,
+    NoBaseline,
+    NoBatchWaiting,
+)
+from functions.common.ledger import Batch, Entry
+from functions.common.place import LostRace, Place, client
+from functions.resolve.champion import volume_key
+
+RUNNING = ("Executing", "Stopping")
+
+
+def resolve_batch(event: dict) -> dict[str, str]:
+    """Claim a batch for this execution and return where everything lies that scores it.
+
+    The model is looked up first: a batch is claimed only when it can be scored.
+
+    Args:
+        event: {"batch_data_url", "execution_arn"}.
+
+    Raises:
+        NoApprovedModel, NoBaseline, ImageNotPromoted, NoBatchWaiting, NoSuchBatch, BatchRefused: as named.
+    """
+    place = Place.here()
+    package = registry.champion(place)
+    if package is None:
+        raise NoApprovedModel(f"No version of {place.project} is approved.")
+    files = registry.baseline(package)
+    if files is None:
+        raise NoBaseline(
+            f"{package['ModelPackageArn']} carries no statistics and constraints to watch batches by."
+        )
+    image = own_image(place, package["InferenceSpecification"]["Containers"][0])
+    version = registry.version_of(package["ModelPackageArn"])
+    entry = take(place, event["batch_data_url"], event["execution_arn"], version)
+    return {
+        "BatchId": entry.batch.id,
+        "BatchDataUrl": entry.batch.url,
+        "Enforce": str(entry.enforced).lower(),
+        "ModelPackageArn": package["ModelPackageArn"],
+        "Image": image,
+        "ModelDataUrl": registry.archive(package),
+        "Statistics": files[0],
+        "Constraints": files[1],
+        "VolumeKey": volume_key(place),
+    }
+
+
+def own_image(place: Place, container: dict) -> str:
+    """Return the URI of a version's image in this account's registry: same repository, same digest.
+
+    Raises:
+        ImageNotPromoted: the version names no digest, or this account's registry doesn't hold it.
+    """
+    uri = container["Image"]
+    path, _, digest = uri.partition("/")[2].partition("@")
+    digest = digest or container.get("ImageDigest", "")
+    repository = path.partition(":")[0]
+    if not digest:
+        raise ImageNotPromoted(f"{uri}: the version names a tag, not a digest.")
+    try:
+        client("ecr").describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("ImageNotFoundException", "RepositoryNotFoundException"):
+            raise
+        raise ImageNotPromoted(
+            f"{repository}@{digest} isn't in the registry of account {place.account}: its release was not "
+            f"promoted there."
+        ) from None
+    return f"{place.account}.dkr.ecr.{place.region}.amazonaws.com/{repository}@{digest}"
+
+
+def take(place: Place, url: str, execution: str, version: int) -> Entry:
+    """Claim the batch of a URL, or the newest that waits, by a conditional write.
+
+    Raises:
+        NoBatchWaiting, NoSuchBatch, BatchRefused: there is none to claim.
+    """
+    if url != NEWEST:
+        return _claim(place, named(place, url), execution, version, asked=True)
+    for batch in arrivals(place):
+        try:
+            return _claim(place, batch, execution, version, asked=False)
+        except BatchRefused:
+            continue
+    raise NoBatchWaiting("No new batch has arrived, and none that was set aside may be scored yet.")
+
+
+def _claim(place: Place, batch: Batch, execution: str, version: int, asked: bool) -> Entry:
+    entry, etag = ledger.read(place, batch.id)
+    holder_runs = entry is not None and entry.state == ledger.CLAIMED and _runs(entry.execution)
+    claimed = ledger.claim(entry, batch, execution, version, holder_runs, asked)
+    if claimed is not entry:
+        try:
+            ledger.write(place, claimed, etag)
+        except LostRace:
+            raise BatchRefused(f"Batch {batch.id} was claimed by another execution just now.") from None
+    return claimed
+
+
+def _runs(execution: str) -> bool:
+    try:
+        answer = client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ResourceNotFound", "ResourceNotFoundException"):
+            return False
+        raise
+    return answer["PipelineExecutionStatus"] in RUNNING

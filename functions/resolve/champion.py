@@ -1,0 +1,63 @@
+"""Against which version a new one is measured, and what it is trained on."""
+
+from __future__ import annotations
+
+import re
+
+from functions.common import registry
+from functions.common.failures import NoLabelledData
+from functions.common.objects import contents, training_set
+from functions.common.place import Place, client, pipeline_and_id, put_json
+
+NOT_IN_METADATA = re.compile(r"[^\w\s.:/=+\-@]")
+"""What CustomerMetadataProperties may not hold."""
+
+
+def resolve_champion(event: dict) -> dict[str, str]:
+    """Return the approved version's archive, or the placeholder, with the identity of the training set.
+
+    Args:
+        event: {"input_data_url", "execution_arn"}.
+
+    Raises:
+        NoLabelledData: there is no object to train on.
+    """
+    place = Place.here()
+    found = contents(event["input_data_url"])
+    if not found:
+        raise NoLabelledData(f"{event['input_data_url']}: no object to train on.")
+    package = registry.champion(place)
+    identity = training_set(found.values())
+    return {
+        "ModelDataUrl": registry.archive(package)
+        if package
+        else f"s3://{place.data_bucket}/placeholders/none",
+        "ModelPackageArn": package["ModelPackageArn"] if package else "none",
+        "TrainingSet": identity,
+        "TrainingSetUrl": _write_list(place, event["execution_arn"], identity, found),
+        "Reason": _reason(event["execution_arn"]),
+        "VolumeKey": volume_key(place),
+    }
+
+
+def _write_list(place: Place, execution: str, identity: str, found: dict[str, str]) -> str:
+    """Write what the training set consists of beside the model to be; return its URL."""
+    key = "/".join((place.environment, *pipeline_and_id(execution), "training-set.json"))
+    listed = [{"key": key, "content": content} for key, content in found.items()]
+    put_json(place.models_bucket, key, {"identity": identity, "objects": listed})
+    return f"s3://{place.models_bucket}/{key}"
+
+
+def _reason(execution: str) -> str:
+    """Return why the execution was started, as far as metadata can hold it."""
+    description = (
+        client("sagemaker")
+        .describe_pipeline_execution(PipelineExecutionArn=execution)
+        .get("PipelineExecutionDescription", "")
+    )
+    return NOT_IN_METADATA.sub(" ", description).strip()[:256] or "started without a reason"
+
+
+def volume_key(place: Place) -> str:
+    """Return the ARN of the account's data key: training volumes take no alias."""
+    return client("kms").describe_key(KeyId=f"alias/{place.project}-data")["KeyMetadata"]["Arn"]
