@@ -1,0 +1,100 @@
+"""A job's folders below a root of its own, and the batches and baselines to put there."""
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from steps.common import paths
+from steps.monitor.__main__ import main
+
+Row = Sequence[object]
+
+
+@dataclass
+class Container:
+    """The folders of one processing job, and what the container left in them."""
+
+    root: Path
+    setenv: Callable[[str, str], None]
+
+    @property
+    def dataset(self) -> Path:
+        return self.root / "processing" / "input" / "dataset"
+
+    @property
+    def output(self) -> Path:
+        return self.root / "processing" / "output"
+
+    @property
+    def message(self) -> str:
+        return (self.root / "output" / "message").read_text()
+
+    def read(self, name: str) -> dict:
+        return json.loads((self.output / name).read_text())
+
+    def put(self, rows: Sequence[Row], name: str = "batch.csv", header: Sequence[str] = ()) -> Path:
+        file = self.dataset / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lines = [header, *rows] if header else rows
+        file.write_text("".join(",".join(map(str, row)) + "\n" for row in lines))
+        return file
+
+    def run(self, dataset_format: dict | None = None, **settings: str) -> int:
+        """Run the container on whatever lies in its dataset folder."""
+        self.setenv("dataset_format", json.dumps(dataset_format or {"csv": {"header": False}}))
+        for name, value in settings.items():
+            self.setenv(name, value)
+        return main()
+
+    def use_as_baseline(self) -> None:
+        """Keep the outputs as the baseline of the next run, and forget its dataset."""
+        goal = self.root / "processing" / "input" / "baseline"
+        self.output.rename(goal)
+        for file in self.dataset.iterdir():
+            file.unlink()
+        self.setenv("baseline_constraints", "/opt/ml/processing/input/baseline/constraints.json")
+        self.setenv("baseline_statistics", "/opt/ml/processing/input/baseline/statistics.json")
+
+
+@pytest.fixture
+def container(tmp_path, monkeypatch) -> Container:
+    monkeypatch.setenv(paths.ROOT_VARIABLE, str(tmp_path))
+    for name in ("baseline_constraints", "baseline_statistics", "dataset_source", "output_path"):
+        monkeypatch.delenv(name, raising=False)
+    return Container(tmp_path, monkeypatch.setenv)
+
+
+NAMES = ("bi_rads", "age", "shape", "margin", "density")
+
+
+def patients(count: int, seed: int) -> list[list[object]]:
+    """Return rows much like the table's: features that depend on each other, some missing."""
+    chance = random.Random(seed)
+    rows: list[list[object]] = []
+    for _ in range(count):
+        malignant = chance.random() < 0.46
+        row: list[object] = [
+            chance.choices((2, 3, 4, 5), (1, 2, 30, 67) if malignant else (2, 7, 85, 6))[0],
+            min(96, max(18, round(chance.gauss(62 if malignant else 49, 13)))),
+            chance.choices((1, 2, 3, 4), (8, 12, 10, 70) if malignant else (38, 36, 10, 16))[0],
+            chance.choices((1, 2, 3, 4, 5), (8, 2, 16, 44, 30) if malignant else (65, 3, 10, 18, 4))[0],
+            chance.choices((1, 2, 3, 4), (1, 6, 91, 2))[0],
+        ]
+        for column, share in enumerate((0.0, 0.005, 0.03, 0.05, 0.08)):
+            if chance.random() < share:
+                row[column] = "?"
+        rows.append(row)
+    return rows
+
+
+@pytest.fixture
+def checked(container: Container) -> Container:
+    """A container with a baseline of 600 rows."""
+    container.put(patients(600, 1), header=NAMES)
+    assert container.run({"csv": {"header": True}}) == 0
+    container.use_as_baseline()
+    return container

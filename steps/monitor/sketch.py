@@ -1,0 +1,219 @@
+"""What is kept of a table: counts per value, of bounded size, that merge in any order to the same result.
+
+A number is counted under its leading bits. As long as a column has at most `MOST_KEYS` different values, all
+52 bits of the mantissa are kept and the counts are exact; beyond that, as few trailing bits are cut from all
+keys as bring their number back under the limit (the idea of DDSketch's uniform collapse, arXiv:2004.08604,
+with the float's own exponent and mantissa for buckets). Text is counted per value, and beyond the limit per
+bucket of a hash. What is cut depends only on the set of values, so a table's sketch is the same however its
+files were spread over hosts.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_KEYS = 4096
+ALL_BITS = 52
+HASH_BUCKETS = 1024
+
+
+@dataclass
+class Moments:
+    """Count, mean, sum of squared deviations, smallest and largest of the present numbers."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    minimum: float = math.inf
+    maximum: float = -math.inf
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64], counts: NDArray[np.int64]) -> "Moments":
+        """Return the moments of values that occur `counts` times each."""
+        count = int(counts.sum())
+        if not count:
+            return cls()
+        mean = math.fsum((values * counts).tolist()) / count
+        squares = math.fsum(((values - mean) ** 2 * counts).tolist())
+        return cls(count, mean, squares, float(values.min()), float(values.max()))
+
+    def merged(self, other: "Moments") -> "Moments":
+        """Return the moments of both samples together (Chan, Golub and LeVeque 1983)."""
+        count = self.count + other.count
+        if not self.count or not other.count:
+            return other if other.count else self
+        gap = other.mean - self.mean
+        return Moments(
+            count,
+            self.mean + gap * other.count / count,
+            self.squares + other.squares + gap**2 * self.count * other.count / count,
+            min(self.minimum, other.minimum),
+            max(self.maximum, other.maximum),
+        )
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of the present numbers, divided by their count, as Spark's stddev_pop."""
+        return math.sqrt(self.squares / self.count) if self.count else 0.0
+
+
+@dataclass
+class Numbers:
+    """A numeric column: ascending keys, rows per key, and how many bits of the mantissa a key holds."""
+
+    keys: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    bits: int
+    missing: int
+    mistyped: int
+    moments: Moments
+    fractional: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        keys: NDArray[np.float64],
+        counts: NDArray[np.int64],
+        bits: int = ALL_BITS,
+        missing: int = 0,
+        mistyped: int = 0,
+        moments: Moments | None = None,
+        fractional: int | None = None,
+    ) -> "Numbers":
+        """Sort and cut keys to the limit; moments default to those of the keys."""
+        order = np.argsort(keys, kind="stable")
+        keys, counts = keys[order], counts[order].astype(np.int64)
+        if fractional is None:
+            fractional = int(counts[keys != np.floor(keys)].sum())
+        moments = moments or Moments.of(keys, counts)
+        keys, counts, bits = _within(*_cut(keys, counts, bits), bits)
+        return cls(keys, counts, bits, missing, mistyped, moments, fractional)
+
+    @property
+    def present(self) -> int:
+        """Rows that hold a finite number."""
+        return int(self.counts.sum())
+
+    def cut(self, bits: int) -> "Numbers":
+        """Return the same column with at most this many bits per key."""
+        if bits >= self.bits:
+            return self
+        keys, counts = _cut(self.keys, self.counts, bits)
+        return Numbers(keys, counts, bits, self.missing, self.mistyped, self.moments, self.fractional)
+
+    def merged(self, other: "Numbers") -> "Numbers":
+        """Return the sketch of both columns' rows together."""
+        bits = min(self.bits, other.bits)
+        one, two = self.cut(bits), other.cut(bits)
+        return Numbers.of(
+            np.concatenate([one.keys, two.keys]),
+            np.concatenate([one.counts, two.counts]),
+            bits,
+            self.missing + other.missing,
+            self.mistyped + other.mistyped,
+            None if bits == ALL_BITS else self.moments.merged(other.moments),
+            self.fractional + other.fractional,
+        )
+
+
+def truncate(values: NDArray[np.float64], bits: int) -> NDArray[np.float64]:
+    """Keep the leading bits of each mantissa: values move towards zero by less than one part in 2**bits."""
+    if bits >= ALL_BITS:
+        return values + 0.0
+    mask = np.int64(-(1 << (ALL_BITS - bits)))
+    return (np.ascontiguousarray(values).view(np.int64) & mask).view(np.float64)
+
+
+def _cut(
+    keys: NDArray[np.float64], counts: NDArray[np.int64], bits: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    keys, places = np.unique(truncate(keys, bits), return_inverse=True)
+    return keys, np.bincount(places, weights=counts, minlength=len(keys)).astype(np.int64)
+
+
+def _within(
+    keys: NDArray[np.float64], counts: NDArray[np.int64], bits: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
+    while len(keys) > MOST_KEYS and bits > 0:
+        bits -= 1
+        keys, counts = _cut(keys, counts, bits)
+    return keys, counts, bits
+
+
+@dataclass
+class Texts:
+    """A text column: rows per value or, where `hashed`, per bucket of the values' hash."""
+
+    counts: dict[str, int]
+    missing: int = 0
+    distinct: int = 0
+    hashed: bool = False
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int], missing: int = 0) -> "Texts":
+        """Count per value, or per bucket where there are too many values."""
+        return cls(dict(sorted(counts.items())), missing, len(counts))._within()
+
+    def _within(self) -> "Texts":
+        if len(self.counts) <= MOST_KEYS or self.hashed:
+            return self
+        return Texts(self.buckets(), self.missing, self.distinct, hashed=True)
+
+    @property
+    def present(self) -> int:
+        """Rows that hold a value."""
+        return sum(self.counts.values())
+
+    def buckets(self) -> dict[str, int]:
+        """Return the counts per bucket."""
+        if self.hashed:
+            return self.counts
+        buckets: dict[str, int] = {}
+        for value, count in self.counts.items():
+            name = bucket(value)
+            buckets[name] = buckets.get(name, 0) + count
+        return dict(sorted(buckets.items()))
+
+    def merged(self, other: "Texts") -> "Texts":
+        """Return the sketch of both columns' rows together; `distinct` is then a lower bound if hashed."""
+        hashed = self.hashed or other.hashed
+        one, two = (self.buckets(), other.buckets()) if hashed else (self.counts, other.counts)
+        counts = {key: one.get(key, 0) + two.get(key, 0) for key in sorted(one.keys() | two.keys())}
+        distinct = max(self.distinct, other.distinct) if hashed else len(counts)
+        return Texts(counts, self.missing + other.missing, distinct, hashed)._within()
+
+
+def bucket(value: str) -> str:
+    """Return the name of a value's bucket, the same on every host and in every release."""
+    number = int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), "big") % HASH_BUCKETS
+    return f"#{number}"
+
+
+Column = Numbers | Texts
+
+
+@dataclass
+class Table:
+    """A table's rows and the sketch of each of its columns, by name, in order."""
+
+    rows: int
+    columns: dict[str, Column] = field(default_factory=dict)
+
+    def merged(self, other: "Table") -> "Table":
+        """Return the sketch of both tables' rows together; they have the same columns."""
+        return Table(
+            self.rows + other.rows,
+            {name: _merged(column, other.columns[name]) for name, column in self.columns.items()},
+        )
+
+
+def _merged(one: Column, two: Column) -> Column:
+    if isinstance(one, Numbers) and isinstance(two, Numbers):
+        return one.merged(two)
+    if isinstance(one, Texts) and isinstance(two, Texts):
+        return one.merged(two)
+    raise TypeError("a column of numbers doesn't merge with a column of text")
