@@ -27,8 +27,8 @@ from pipeline.settings import Settings
 from steps.common.schema import FILE as SCHEMA
 
 CHAMPION = ("ModelDataUrl", "ModelPackageArn", "TrainingSet", "TrainingSetUrl", "Reason", "VolumeKey")
-"""What the resolve function says: the champion's archive (or the placeholder) and version; the identity of this
-execution's training set and the object that lists it; why it was started; the volumes' key."""
+"""What the resolve function says: the champion's archive (or the placeholder) and version; the identity of
+this execution's training set and the object that lists it; why it was started; the volumes' key."""
 
 
 def definition(settings: Settings, release: Release) -> Definition:

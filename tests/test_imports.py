@@ -12,7 +12,7 @@ ALLOWED = {
     "functions": set(),
     "localaws": set(),
     "console": set(),
-    "pipeline": {"steps"},
+    "pipeline": {"steps", "functions"},
     "promotion": {"pipeline", "steps", "functions"},
 }
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir() and any(path.glob("*.py"))}

@@ -27,6 +27,12 @@ def client(service: str) -> Any:
     return boto3.client(service, config=CONFIG)
 
 
+def use(session: boto3.Session) -> None:
+    """Take clients from a session, not the function's own role: for tools that know several accounts."""
+    boto3.DEFAULT_SESSION = session
+    client.cache_clear()
+
+
 @dataclass(frozen=True)
 class Place:
     """The account and environment that a function runs in."""

@@ -1,0 +1,62 @@
+"""The account that an environment's settings name, and clients in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.common import place
+from functions.common.place import Place
+from pipeline.names import Names
+from pipeline.settings import Settings, is_local
+
+
+class WrongAccount(Exception):
+    """The credentials at hand aren't the environment's."""
+
+
+def session(settings: Settings) -> Any:
+    """Return a session in the environment's account.
+
+    Local accounts take their id as access key; in AWS the usual chain of credentials has to lead there.
+    """
+    if is_local():
+        return boto3.Session(
+            aws_access_key_id=settings.account, aws_secret_access_key="local", region_name=settings.region
+        )
+    return boto3.Session(region_name=settings.region)
+
+
+def enter(settings: Settings) -> Place:
+    """Make the environment's account the one that the functions' helpers work in; return its place.
+
+    Raises:
+        WrongAccount: the credentials are missing or belong to another account.
+    """
+    entered = session(settings)
+    try:
+        account = entered.client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise WrongAccount(f"{settings.environment}: no usable credentials ({error}).") from None
+    if account != settings.account:
+        raise WrongAccount(
+            f"{settings.environment} is account {settings.account}, the credentials are those of {account}."
+        )
+    place.use(entered)
+    return place_of(settings)
+
+
+def place_of(settings: Settings) -> Place:
+    """Return the place that a function of this environment would run in."""
+    names = Names(settings)
+    return Place(
+        project=settings.project,
+        environment=settings.environment,
+        region=settings.region,
+        account=settings.account,
+        registry_account=settings.accounts.registry,
+        data_bucket=names.data_bucket,
+        models_bucket=names.models_bucket,
+    )

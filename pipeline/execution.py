@@ -1,0 +1,156 @@
+"""Putting a pipeline in place, starting it, and following an execution to its end."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from functions.common.place import Place, client
+from functions.on_failure import execution as executions
+from pipeline import inference, shapes, train
+from pipeline.language import Definition
+from pipeline.names import Names
+from pipeline.release import Release
+from pipeline.settings import Settings
+
+DEFINITIONS: dict[str, Callable[[Settings, Release], Definition]] = {
+    "train": train.definition,
+    "inference": inference.definition,
+}
+RUNNING = ("Executing", "Stopping")
+ENDED = ("Succeeded", "Failed", "Stopped")
+LOCAL_INTERVAL, INTERVAL = 0.2, 5.0
+"""Seconds between two looks at an execution, on this machine and in AWS."""
+
+
+class CannotStart(Exception):
+    """The pipeline can't be put in place or started; the message says why."""
+
+
+def render(settings: Settings, pipeline: str, release: Release) -> Definition:
+    """Return a pipeline's definition after checking it.
+
+    Raises:
+        CannotStart: SageMaker would refuse it.
+    """
+    definition = DEFINITIONS[pipeline](settings, release)
+    if problems := shapes.problems(definition.render()):
+        raise CannotStart(f"{pipeline} definition: {'; '.join(problems)}.")
+    return definition
+
+
+def upsert(settings: Settings, pipeline: str, release: Release | None = None) -> str:
+    """Create a pipeline, or update it when its definition has changed; return its ARN.
+
+    Args:
+        settings: the environment's.
+        pipeline: train or inference.
+        release: what it runs; None keeps the images and function versions of the pipeline in place.
+
+    Raises:
+        CannotStart: no pipeline is in place and no release is given, or the definition is wrong.
+    """
+    names = Names(settings)
+    sagemaker = client("sagemaker")
+    present = _describe(names.name(pipeline))
+    if release is None:
+        if present is None:
+            raise CannotStart(
+                f"{names.name(pipeline)} isn't in account {settings.account} yet: give a release (--release)."
+            )
+        release = Release.of_definition(json.loads(present["PipelineDefinition"]))
+    text = render(settings, pipeline, release).text()
+    request = {
+        "PipelineName": names.name(pipeline),
+        "PipelineDefinition": text,
+        "PipelineDescription": f"Release {release.version}, commit {release.git_commit}",
+        "RoleArn": names.role("pipeline"),
+    }
+    if present is None:
+        return sagemaker.create_pipeline(**request)["PipelineArn"]
+    if (
+        json.loads(present["PipelineDefinition"]) != json.loads(text)
+        or present["RoleArn"] != request["RoleArn"]
+    ):
+        sagemaker.update_pipeline(**request)
+    return present["PipelineArn"]
+
+
+def _describe(name: str) -> dict[str, Any] | None:
+    try:
+        return client("sagemaker").describe_pipeline(PipelineName=name)
+    except ClientError as error:
+        if "ResourceNotFound" in error.response["Error"]["Code"]:
+            return None
+        raise
+
+
+def checked_parameters(definition: dict[str, Any], given: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return parameters as StartPipelineExecution takes them.
+
+    Raises:
+        CannotStart: the definition doesn't know one, or it isn't of its type.
+    """
+    kinds = {parameter["Name"]: parameter["Type"] for parameter in definition["Parameters"]}
+    for name, value in given.items():
+        if name not in kinds:
+            raise CannotStart(f"parameter {name}: the pipeline only knows {', '.join(kinds)}.")
+        try:
+            {"Integer": int, "Float": float}.get(kinds[name], str)(value)
+        except ValueError:
+            raise CannotStart(f"parameter {name}: not of type {kinds[name]}.") from None
+    return [{"Name": name, "Value": value} for name, value in given.items()]
+
+
+def start(settings: Settings, pipeline: str, parameters: Mapping[str, str], reason: str = "") -> str:
+    """Start the pipeline in place; return the execution's ARN.
+
+    Raises:
+        CannotStart: there is no such pipeline, or a parameter is wrong.
+    """
+    name = Names(settings).name(pipeline)
+    present = _describe(name)
+    if present is None:
+        raise CannotStart(f"{name} isn't in account {settings.account}.")
+    request: dict[str, Any] = {"PipelineName": name}
+    if checked := checked_parameters(json.loads(present["PipelineDefinition"]), parameters):
+        request["PipelineParameters"] = checked
+    if reason:
+        request["PipelineExecutionDescription"] = reason
+    return client("sagemaker").start_pipeline_execution(**request)["PipelineExecutionArn"]
+
+
+def follow(execution: str, interval: float) -> Iterator[dict[str, Any]]:
+    """Give each step of an execution when it starts and when it ends, until the execution has ended."""
+    sagemaker = client("sagemaker")
+    told: dict[str, str] = {}
+    while True:
+        status = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)[
+            "PipelineExecutionStatus"
+        ]
+        pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
+            PipelineExecutionArn=execution, SortOrder="Ascending"
+        )
+        for step in (step for page in pages for step in page["PipelineExecutionSteps"]):
+            if told.get(step["StepName"]) != step["StepStatus"]:
+                told[step["StepName"]] = step["StepStatus"]
+                yield step
+        if status not in RUNNING:
+            return
+        time.sleep(interval)
+
+
+def outcome(place: Place, execution: str) -> tuple[str, str]:
+    """Return an ended execution's status and, unless it succeeded, why: the failed job's own sentence."""
+    described = client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution)
+    status = described["PipelineExecutionStatus"]
+    failure = executions.read(place, execution) if status == "Failed" else None
+    if failure is None:
+        return status, described.get("FailureReason", "")
+    where = f"step {failure.step}" if failure.step else "the execution"
+    named = f" ({failure.name})" if failure.step and failure.name != failure.step else ""
+    return status, f"{where}{named}: {failure.sentence}"

@@ -1,0 +1,101 @@
+"""What only people decide: approving a version, letting a batch through; and what they look at for it."""
+
+from __future__ import annotations
+
+from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.table import Table
+
+from functions.common import ledger
+from functions.common.batches import arrivals
+from functions.common.failures import Refused
+from functions.common.place import LostRace, client
+from pipeline import account, execution
+from pipeline.names import Names
+from pipeline.settings import Settings
+
+REASON_LIMIT = 1024
+"""Characters that SageMaker keeps of an ApprovalDescription."""
+
+
+class NotPossible(Exception):
+    """What was asked for can't be done; the message says why."""
+
+
+def _reason(text: str) -> str:
+    text = " ".join(text.split())
+    if not text:
+        raise NotPossible("--reason: a reason has to be given.")
+    if len(text) > REASON_LIMIT:
+        raise NotPossible(f"--reason: longer than {REASON_LIMIT} characters.")
+    return text
+
+
+def approve(settings: Settings, version: int, reason: str) -> str:
+    """Approve a version of the group in the registry account; return its ARN.
+
+    Raises:
+        NotPossible: no reason is given, there is no such version, or it is approved already.
+    """
+    reason = _reason(reason)
+    account.enter(settings)
+    arn = f"{Names(settings).group.replace(':model-package-group/', ':model-package/')}/{version}"
+    sagemaker = client("sagemaker")
+    try:
+        package = sagemaker.describe_model_package(ModelPackageName=arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("ValidationException", "ResourceNotFound"):
+            raise
+        raise NotPossible(f"version {version}: {settings.project} has no such version.") from None
+    if package["ModelApprovalStatus"] == "Approved":
+        raise NotPossible(
+            f"version {version}: approved already ({package.get('ApprovalDescription', 'no reason')})."
+        )
+    sagemaker.update_model_package(
+        ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription=reason
+    )
+    return arn
+
+
+def release_batch(settings: Settings, batch: str, reason: str, by: str) -> str:
+    """Let a batch through that was set aside, and start its scoring; return the execution's ARN.
+
+    Raises:
+        NotPossible: no reason is given, or the batch isn't in the ledger or not set aside.
+    """
+    reason = _reason(reason)
+    place = account.enter(settings)
+    entry, etag = ledger.read(place, batch)
+    if entry is None:
+        raise NotPossible(f"batch {batch}: not in the ledger of {settings.environment}.")
+    try:
+        ledger.write(place, entry.let_through(by, reason), etag)
+    except Refused as refused:
+        raise NotPossible(str(refused)) from None
+    except LostRace:
+        raise NotPossible(f"batch {batch}: its entry changed just now; look again.") from None
+    return execution.start(settings, "inference", {"BatchDataUrl": entry.batch.url}, f"Released: {reason}")
+
+
+def print_batches(settings: Settings, console: Console | None = None) -> None:
+    """Print what became of each batch, the one that arrived last first; those that wait come before."""
+    place = account.enter(settings)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("batch", "arrived", "state", "version", "rows", "drift", "what"):
+        table.add_column(heading, overflow="fold")
+    known = list(ledger.entries(place))
+    ids = {entry.batch.id for entry in known}
+    for batch in arrivals(place):
+        if batch.id not in ids:
+            table.add_row(batch.id, batch.arrived, "waiting", "", "", "", "")
+    for entry in known:
+        verdict = entry.verdict or {}
+        drift = {True: "yes", False: "no"}.get(verdict.get("drift"), "")
+        what = entry.sentence if entry.state in (ledger.REFUSED, ledger.FAILED) else entry.predictions
+        if entry.released:
+            what = f"{what or ''} (released by {entry.released['by']}: {entry.released['reason']})"
+        table.add_row(
+            entry.batch.id, entry.batch.arrived, entry.state, str(entry.version),
+            str(verdict.get("rows", "")), drift, what or "",
+        )  # fmt: skip
+    (console or Console()).print(table)
