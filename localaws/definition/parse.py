@@ -1,0 +1,287 @@
+"""Reads a definition's text, and refuses what SageMaker would refuse when the pipeline is created."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from localaws import wire
+from localaws.definition import conditions, validate
+from localaws.definition.errors import InvalidDefinition
+from localaws.definition.model import (
+    Branch,
+    CacheConfig,
+    Definition,
+    Parameter,
+    PropertyFile,
+    RetryPolicy,
+    Step,
+)
+from localaws.definition.steptypes import COMMON, EXECUTED, known
+
+VERSION = "2020-12-01"
+MAX_PARAMETERS = 200
+NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
+TYPES: dict[str, tuple[type, ...]] = {
+    "String": (str,),
+    "Integer": (int,),
+    "Float": (int, float),
+    "Boolean": (bool,),
+}
+MEMBERS = ("Version", "Metadata", "Parameters", "PipelineExperimentConfig", "Steps")
+DURATION = re.compile(
+    r"P(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
+    re.IGNORECASE,
+)
+EXCEPTIONS = {
+    "Step.SERVICE_FAULT",
+    "Step.THROTTLING",
+    "SageMaker.JOB_INTERNAL_ERROR",
+    "SageMaker.CAPACITY_ERROR",
+    "SageMaker.RESOURCE_LIMIT",
+    "Emr.RESOURCE_LIMIT",
+}
+MAX_ATTEMPTS, MAX_EXPIRY_MINUTES = 20, 14400
+
+
+def parse(text: str) -> Definition:
+    """Return a definition's parts, or raise InvalidDefinition for the first thing that is wrong."""
+    limit = wire.service().shape_for("PipelineDefinition").metadata.get("max", 1 << 20)
+    if len(text) > limit:
+        raise InvalidDefinition(
+            "", f"the definition has {len(text)} characters, and at most {limit} are allowed"
+        )
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise InvalidDefinition("", f"the definition isn't JSON: {error}") from None
+    _object(document, "", MEMBERS)
+    if document.get("Version") != VERSION:
+        raise InvalidDefinition("Version", f"must be {VERSION}")
+    parameters = _parameters(document.get("Parameters", []))
+    steps: dict[str, Step] = {}
+    for step in _steps(_list(document, "Steps", ""), "Steps", None):
+        if step.name in steps:
+            raise InvalidDefinition(f"Steps.{step.name}", "is the name of more than one step")
+        steps[step.name] = step
+    if not steps:
+        raise InvalidDefinition("Steps", "must be a list that isn't empty")
+    definition = Definition(
+        parameters, steps, document.get("Metadata", {}), document.get("PipelineExperimentConfig")
+    )
+    for path, message in validate.problems(definition):
+        raise InvalidDefinition(path, message)
+    return definition
+
+
+def _parameters(items: Any) -> dict[str, Parameter]:
+    if not isinstance(items, list):
+        raise InvalidDefinition("Parameters", "must be a list")
+    if len(items) > MAX_PARAMETERS:
+        raise InvalidDefinition(
+            "Parameters", f"has {len(items)} items, and at most {MAX_PARAMETERS} are allowed"
+        )
+    found: dict[str, Parameter] = {}
+    for number, item in enumerate(items):
+        path = f"Parameters[{number}]"
+        _object(item, path, ("Name", "Type", "DefaultValue", "EnumValues", "Description"))
+        name = _name(item, path)
+        if name in found:
+            raise InvalidDefinition(path, f"{name} is the name of more than one parameter")
+        found[name] = _parameter(name, item)
+    return found
+
+
+def _parameter(name: str, item: dict[str, Any]) -> Parameter:
+    path, kind = f"Parameters.{name}", item.get("Type", "String")
+    if kind not in TYPES:
+        raise InvalidDefinition(f"{path}.Type", f"must be one of {', '.join(TYPES)}")
+    default, enum = item.get("DefaultValue"), item.get("EnumValues", [])
+    if not isinstance(enum, list):
+        raise InvalidDefinition(f"{path}.EnumValues", "must be a list")
+    for where, value in [("DefaultValue", default), *(("EnumValues", value) for value in enum)]:
+        fits = isinstance(value, TYPES[kind]) and isinstance(value, bool) == (kind == "Boolean")
+        if value is not None and not fits:
+            raise InvalidDefinition(f"{path}.{where}", f"doesn't fit the type {kind}")
+    if kind == "Float":
+        default, enum = None if default is None else float(default), [float(value) for value in enum]
+    if default is not None and enum and default not in enum:
+        raise InvalidDefinition(f"{path}.DefaultValue", "isn't one of the EnumValues")
+    return Parameter(name, kind, default, tuple(enum))
+
+
+def _steps(items: list[Any], path: str, branch: tuple[str, Branch] | None) -> Iterator[Step]:
+    """Give the steps of a list, each Condition followed by what is nested in it."""
+    for number, item in enumerate(items):
+        where = f"{path}[{number}]"
+        if not isinstance(item, dict):
+            raise InvalidDefinition(where, "must be an object")
+        step = _step(item, f"Steps.{_name(item, where)}", branch)
+        yield step
+        if step.type == "Condition":
+            for side in ("IfSteps", "ElseSteps"):
+                nested = f"Steps.{step.name}.Arguments.{side}"
+                yield from _steps(step.arguments.get(side) or [], nested, (step.name, side))
+
+
+def _step(item: dict[str, Any], path: str, branch: tuple[str, Branch] | None) -> Step:
+    kind = item.get("Type")
+    if kind not in EXECUTED:
+        refused = kind in known()
+        reason = f"steps of type {kind} can't run here" if refused else f"{kind} isn't a type of step"
+        raise InvalidDefinition(f"{path}.Type", f"{reason}; these run: {', '.join(EXECUTED)}")
+    form = EXECUTED[kind]
+    _object(item, path, (*COMMON, *form.members))
+    for member in form.required:
+        if member not in item:
+            raise InvalidDefinition(path, f"{member} is missing")
+    free = kind in ("Lambda", "Callback")
+    if "Arguments" not in item and not free:
+        raise InvalidDefinition(path, "Arguments is missing")
+    arguments = item.get("Arguments") or {}
+    if not isinstance(arguments, dict):
+        raise InvalidDefinition(f"{path}.Arguments", "must be an object")
+    if kind == "Condition":
+        _condition(arguments, f"{path}.Arguments", branch)
+    depends_on = item.get("DependsOn") or []
+    if not isinstance(depends_on, list) or not all(isinstance(name, str) for name in depends_on):
+        raise InvalidDefinition(f"{path}.DependsOn", "must be a list of step names")
+    own = {*COMMON, "PropertyFiles", "RetryPolicies", "CacheConfig"}
+    return Step(
+        name=item["Name"],
+        type=kind,
+        arguments=arguments,
+        depends_on=tuple(depends_on),
+        branch=branch,
+        property_files=_property_files(item, path),
+        cache_config=_cache(item, f"{path}.CacheConfig"),
+        retry_policies=_retries(item, path),
+        display_name=item.get("DisplayName"),
+        description=item.get("Description"),
+        settings={name: item[name] for name in form.members if name in item and name not in own},
+    )
+
+
+def _condition(arguments: dict[str, Any], path: str, branch: tuple[str, Branch] | None) -> None:
+    if branch:
+        raise InvalidDefinition(path, "a Condition can't stand within another Condition")
+    _object(arguments, path, ("Conditions", "IfSteps", "ElseSteps"))
+    for side in ("IfSteps", "ElseSteps"):
+        if not isinstance(arguments.get(side) or [], list):
+            raise InvalidDefinition(f"{path}.{side}", "must be a list")
+    for number, condition in enumerate(_list(arguments, "Conditions", path)):
+        for where, message in conditions.problems(condition, f"{path}.Conditions[{number}]"):
+            raise InvalidDefinition(where, message)
+
+
+def _property_files(item: dict[str, Any], path: str) -> dict[str, PropertyFile]:
+    found: dict[str, PropertyFile] = {}
+    members = ("PropertyFileName", "OutputName", "FilePath")
+    for number, file in enumerate(_list(item, "PropertyFiles", path) if "PropertyFiles" in item else []):
+        where = f"{path}.PropertyFiles[{number}]"
+        _object(file, where, members)
+        for member in members:
+            if not isinstance(file.get(member), str):
+                raise InvalidDefinition(f"{where}.{member}", "must be a text")
+        name, output, place = (file[member] for member in members)
+        if name in found:
+            raise InvalidDefinition(where, f"{name} is the name of more than one property file")
+        found[name] = PropertyFile(name, output, place)
+    return found
+
+
+def _cache(item: dict[str, Any], path: str) -> CacheConfig | None:
+    config = item.get("CacheConfig")
+    if config is None:
+        return None
+    _object(config, path, ("Enabled", "ExpireAfter"))
+    if not isinstance(config.get("Enabled", False), bool):
+        raise InvalidDefinition(f"{path}.Enabled", "must be true or false")
+    expiry = config.get("ExpireAfter")
+    return CacheConfig(
+        config.get("Enabled", False), None if expiry is None else _duration(expiry, f"{path}.ExpireAfter")
+    )
+
+
+def _duration(text: Any, path: str) -> timedelta:
+    match = DURATION.fullmatch(text) if isinstance(text, str) else None
+    parts = {name: int(value) for name, value in match.groupdict().items() if value} if match else {}
+    if not parts:
+        raise InvalidDefinition(path, "must be an ISO 8601 duration such as P30D or PT1H")
+    days = parts.pop("years", 0) * 365 + parts.pop("months", 0) * 30 + parts.pop("days", 0)
+    return timedelta(days=days, **parts)
+
+
+def _retries(item: dict[str, Any], path: str) -> tuple[RetryPolicy, ...]:
+    members = ("ExceptionType", "IntervalSeconds", "BackoffRate", "MaxAttempts", "ExpireAfterMin")
+    found = []
+    for number, policy in enumerate(_list(item, "RetryPolicies", path) if item.get("RetryPolicies") else []):
+        where = f"{path}.RetryPolicies[{number}]"
+        _object(policy, where, members)
+        types = policy.get("ExceptionType")
+        types = types if isinstance(types, list) else [types]
+        for kind in types:
+            if kind not in EXCEPTIONS:
+                raise InvalidDefinition(
+                    f"{where}.ExceptionType", f"must be of {', '.join(sorted(EXCEPTIONS))}"
+                )
+        attempts, minutes = policy.get("MaxAttempts"), policy.get("ExpireAfterMin")
+        if attempts is not None and minutes is not None:
+            raise InvalidDefinition(where, "only one of MaxAttempts and ExpireAfterMin can be given")
+        for member, least, most in (
+            ("IntervalSeconds", 0, None),
+            ("BackoffRate", 0, None),
+            ("MaxAttempts", 1, MAX_ATTEMPTS),
+            ("ExpireAfterMin", 0, MAX_EXPIRY_MINUTES),
+        ):
+            _number(policy.get(member), f"{where}.{member}", least, most)
+        found.append(
+            RetryPolicy(
+                tuple(types),
+                policy.get("IntervalSeconds", 1),
+                policy.get("BackoffRate", 2.0),
+                attempts,
+                minutes,
+            )
+        )
+    return tuple(found)
+
+
+def _number(value: Any, path: str, least: float, most: float | None) -> None:
+    if value is None:
+        return
+    if (
+        not isinstance(value, int | float)
+        or isinstance(value, bool)
+        or value < least
+        or (most and value > most)
+    ):
+        raise InvalidDefinition(
+            path, f"must be a number of at least {least}" + (f", at most {most}" if most else "")
+        )
+
+
+def _object(value: Any, path: str, members: tuple[str, ...]) -> None:
+    if not isinstance(value, dict):
+        raise InvalidDefinition(path, "must be an object" if path else "the definition must be an object")
+    for member in value:
+        if member not in members:
+            raise InvalidDefinition(f"{path}.{member}" if path else member, "is unknown")
+
+
+def _list(item: dict[str, Any], member: str, path: str) -> list[Any]:
+    value = item.get(member)
+    if not isinstance(value, list):
+        raise InvalidDefinition(f"{path}.{member}" if path else member, "must be a list")
+    return value
+
+
+def _name(item: dict[str, Any], path: str) -> str:
+    name = item.get("Name")
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise InvalidDefinition(f"{path}.Name", "must be 1 to 64 letters, digits, hyphens and underscores")
+    return name
