@@ -1,0 +1,1 @@
+"""The steps as container images: base, shared layers, builds, registries, checks."""
