@@ -1,20 +1,24 @@
 """Entry point of the train image: a training job's container, started with the argument `train`."""
 
+import hashlib
 import json
+import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import xgboost
-
-from steps.common import failure, paths
-from steps.common.atomic import folder_of_outputs
+from steps.common import failure, log, paths
+from steps.common.atomic import write_all
 from steps.common.failure import StepFailed
 from steps.common.schema import FILE as SCHEMA
 from steps.common.schema import Schema
-from steps.train import boosting, channels
-from steps.train.hosts import together
 from steps.train.hyperparameters import Hyperparameters
+
+if TYPE_CHECKING:
+    from steps.train.boosting import Trained
+    from steps.train.channels import Channel
 
 
 @failure.entry_point(failure.failure_file)
@@ -22,60 +26,87 @@ def main() -> int:
     """Train on the channels, and leave the model with everything scoring needs."""
     if sys.argv[1:] not in ([], ["train"]):
         raise StepFailed(f"argument {sys.argv[1]}: this image only knows `train`.")
-    stop = _asked_to_stop()
-    hyperparameters = Hyperparameters.parse(_config("hyperparameters.json"))
-    data = paths.root() / "input" / "data"
-    training = channels.read(data / "train", "train", hyperparameters.csv_weights)
-    validation = None
-    if (data / "validation").is_dir() and paths.files_below(data / "validation"):
-        validation = channels.read(data / "validation", "validation", hyperparameters.csv_weights)
-        if validation.features.shape[1] != training.features.shape[1]:
-            raise StepFailed(
-                f"channel validation: {validation.features.shape[1]} features where train has "
-                f"{training.features.shape[1]}."
-            )
+    stops: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: stops.append(number))
+    given = _config("hyperparameters.json")
+    hyperparameters = Hyperparameters.parse(given)
     host, hosts = paths.hosts()
-    if len(hosts) == 1:
-        channels.require_both_classes(training, str(hyperparameters.booster.get("objective", "")))
+
+    # Threads that spin while they wait hold each other up where cores are shared: by the limit of a container,
+    # or by several hosts on one machine (17 s instead of 2). OpenMP reads this when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # The heavy imports wait until the cheap checks are done and the signal is heard.
+    from steps.train import boosting
+    from steps.train.hosts import together
+
+    training, validation = _channels(hyperparameters)
+    log.info(
+        f"{host} of {len(hosts)}: {training.features.shape[0]} rows, {training.features.shape[1]} features."
+    )
     with together(host, hosts) as writes:
-        trained = boosting.train(hyperparameters, training, validation, stop)
+        trained = boosting.train(hyperparameters, training, validation, lambda: bool(stops))
     if writes:
-        _write(paths.root() / "model", trained, hyperparameters, training.features.shape)
-    print(f"{trained.rounds} rounds: " + ", ".join(f"{k}={v:.5f}" for k, v in trained.metrics.items()))
+        write_all(_model_files(paths.root() / "model", trained, given, training))
+    metrics = ", ".join(f"{name} {value:.5f}" for name, value in trained.metrics.items())
+    log.info(f"{trained.rounds} rounds: {metrics}; model {hashlib.sha256(trained.model).hexdigest()}")
     return 0
 
 
-def _asked_to_stop():
-    asked: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
-    return lambda: bool(asked)
-
-
-def _config(name: str) -> dict[str, str]:
+def _config(name: str, default: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
     file = paths.root() / "input" / "config" / name
-    if not file.exists():
-        raise StepFailed(f"{file}: missing.")
+    if default is not None and not file.exists():
+        return default
     try:
-        return json.loads(file.read_text())
-    except ValueError as error:
-        raise StepFailed(f"{file.name}: not JSON ({error}).") from None
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StepFailed(f"input/config/{name}: missing.") from None
+    except ValueError:
+        raise StepFailed(f"input/config/{name}: not JSON.") from None
+    if not isinstance(content, dict):
+        raise StepFailed(f"input/config/{name}: not a JSON object.")
+    return content
 
 
-def _write(folder: Path, trained: boosting.Trained, hyperparameters, shape: tuple[int, int]) -> None:
-    names = Schema.read().names
+def _channels(hyperparameters: Hyperparameters) -> tuple["Channel", "Channel | None"]:
+    from steps.train import channels
+
+    config = _config("inputdataconfig.json", {})
+    found = []
+    for name in ("train", "validation"):
+        folder = paths.root() / "input" / "data" / name
+        if name == "train" or folder.exists():
+            content_type = config.get(name, {}).get("ContentType")
+            found.append(
+                channels.read(folder, content_type, hyperparameters.csv_weights, hyperparameters.binary)
+            )
+    training, validation = found[0], found[1] if len(found) > 1 else None
+    if validation and len(validation.names) != len(training.names):
+        raise StepFailed(
+            f"channel validation: {len(validation.names)} features where train has {len(training.names)}."
+        )
+    return training, validation
+
+
+def _model_files(
+    folder: Path, trained: "Trained", given: Mapping[str, Any], training: "Channel"
+) -> dict[Path, bytes | str]:
+    import xgboost
+
     metadata = {
-        "hyperparameters": hyperparameters.booster,
-        "rounds": trained.rounds,
+        "features": training.names,
+        "hyperparameters": given,
         "metrics": trained.metrics,
-        "training_rows": shape[0],
-        "features": names if len(names) == shape[1] else [f"f{n}" for n in range(shape[1])],
+        "rounds": trained.rounds,
+        "training_rows": len(training.labels),
         "xgboost": xgboost.__version__,
     }
-    with folder_of_outputs(folder) as output:
-        (output / "xgboost-model").write_bytes(trained.model)
-        (output / "metadata.json").write_text(json.dumps(metadata, indent=1, sort_keys=True))
-        if len(names) == shape[1]:
-            (output / "schema.json").write_bytes(SCHEMA.read_bytes())
+    files: dict[Path, bytes | str] = {
+        folder / "xgboost-model": trained.model,
+        folder / "metadata.json": json.dumps(metadata, indent=1, sort_keys=True) + "\n",
+    }
+    if training.names == Schema.read().names:
+        files[folder / "schema.json"] = SCHEMA.read_bytes()
+    return files
 
 
 if __name__ == "__main__":

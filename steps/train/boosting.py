@@ -3,43 +3,60 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import xgboost
+from xgboost import collective
+from xgboost.callback import EarlyStopping, TrainingCallback
 
+from steps.common import log
 from steps.common.failure import StepFailed
 from steps.train.channels import Channel
 from steps.train.hyperparameters import Hyperparameters
 
+FEW_ROWS = 20_000
+"""Below, a second thread costs more than it does; the model is the same."""
+
+History = dict[str, dict[str, list[float]]]
+
 
 @dataclass(frozen=True)
 class Trained:
-    """A model as XGBoost's UBJSON, the number of its rounds, and the last value of every metric."""
+    """A model as XGBoost's UBJSON, the number of its rounds, and every metric after the last of them."""
 
     model: bytes
     rounds: int
     metrics: dict[str, float]
 
 
-class Progress(xgboost.callback.TrainingCallback):
-    """Prints each round's metrics as the built-in algorithm does, and ends training when asked to."""
+class Progress(TrainingCallback):
+    """Logs each round's metrics as the built-in algorithm does, so that its metric definitions find them."""
 
-    def __init__(self, stop: Callable[[], bool]) -> None:
-        self._stop = stop
+    def after_iteration(self, model: xgboost.Booster, epoch: int, evals_log: History) -> bool:
+        """Log the round; never ends the training."""
+        values = [f"{data}-{metric}:{series[-1]:.5f}" for data, metric, series in _series(evals_log)]
+        log.info("#011".join([f"[{epoch}]", *values]))
+        return False
 
-    def after_iteration(self, model, epoch, evals_log) -> bool:  # noqa: D102
-        values = [
-            f"{data}-{metric}:{series[-1]:.5f}"
-            for data, metrics in evals_log.items()
-            for metric, series in metrics.items()
-        ]
-        print(f"[{epoch}]#011" + "#011".join(values), flush=True)
-        return self._stop()
+
+class Stop(TrainingCallback):
+    """Ends the training after the round in which any host was asked to stop."""
+
+    def __init__(self, asked: Callable[[], bool]) -> None:
+        self._asked = asked
+
+    def after_iteration(self, model: xgboost.Booster, epoch: int, evals_log: History) -> bool:
+        """Return whether to end; all hosts agree, because each waits for the others in the next round."""
+        asked = np.array([self._asked()], np.int32)
+        if collective.get_world_size() > 1:
+            asked = collective.allreduce(asked, collective.Op.MAX)
+        return bool(asked[0])
 
 
 def train(
     hyperparameters: Hyperparameters,
     training: Channel,
     validation: Channel | None,
-    stop: Callable[[], bool] = lambda: False,
+    asked_to_stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """Train, with early stopping on the validation channel where there is one.
 
@@ -47,46 +64,64 @@ def train(
         hyperparameters: of the built-in algorithm.
         training: rows to learn from.
         validation: rows to stop early on.
-        stop: asked after every round; True ends training with the best model so far.
+        asked_to_stop: asked after every round; True ends training with the best model so far.
 
     Raises:
-        StepFailed: XGBoost refuses a hyperparameter.
+        StepFailed: only one class occurs, or XGBoost refuses a hyperparameter.
     """
-    parameters = dict(hyperparameters.booster)
-    if hyperparameters.eval_metric:
-        parameters["eval_metric"] = list(hyperparameters.eval_metric)
-    matrices = [(_matrix(training), "train")]
-    if validation is not None:
-        matrices.append((_matrix(validation), "validation"))
-    history: dict[str, dict[str, list[float]]] = {}
+    if hyperparameters.binary:
+        _require_both_classes(training)
+    parameters = hyperparameters.booster | {"eval_metric": list(hyperparameters.eval_metric)}
+    if len(training.labels) < FEW_ROWS:
+        parameters.setdefault("nthread", 1)
+    stop_early = validation is not None and hyperparameters.early_stopping_rounds
+    # Early stopping comes first: once a callback ends the training, those behind it don't see the round.
+    early = [EarlyStopping(rounds=hyperparameters.early_stopping_rounds)] if stop_early else []
+    history: History = {}
     try:
+        matrices = [(_matrix(training), "train")]
+        if validation is not None:
+            matrices.append((_matrix(validation), "validation"))
         booster = xgboost.train(
             parameters,
             matrices[0][0],
             num_boost_round=hyperparameters.num_round,
             evals=matrices,
-            early_stopping_rounds=hyperparameters.early_stopping_rounds if validation is not None else None,
             evals_result=history,
             verbose_eval=False,
-            callbacks=[Progress(stop)],
+            callbacks=[Progress(), *early, Stop(asked_to_stop)],
         )
+        if stop_early and hyperparameters.booster.get("booster") != "gblinear":  # It has no rounds to cut.
+            booster = booster[: booster.best_iteration + 1]
     except (xgboost.core.XGBoostError, ValueError, TypeError) as error:
-        raise StepFailed(f"XGBoost refuses the hyperparameters: {_first_line(error)}") from None
-    if validation is not None and hyperparameters.early_stopping_rounds:
-        booster = booster[: booster.best_iteration + 1]
+        raise StepFailed(f"XGBoost refuses the hyperparameters: {_sentence(error)}") from None
     rounds = booster.num_boosted_rounds()
-    metrics = {
-        f"{data}:{metric}": series[rounds - 1] for data, of in history.items() for metric, series in of.items()
-    }
-    # The best round's score is an attribute of the sliced model too; it is in the metadata instead.
+    # What the metadata says needn't be in the model as well, where it would tell two equal models apart.
     booster.set_attr(best_iteration=None, best_score=None)
+    metrics = {f"{data}:{metric}": series[rounds - 1] for data, metric, series in _series(history)}
     return Trained(bytes(booster.save_raw("ubj")), rounds, metrics)
+
+
+def _require_both_classes(training: Channel) -> None:
+    rows = np.array([(training.labels == 0).sum(), (training.labels == 1).sum()], np.int64)
+    if collective.get_world_size() > 1:
+        rows = collective.allreduce(rows, collective.Op.SUM)
+    for value in (0, 1):
+        if not rows[value]:
+            raise StepFailed(
+                f"channel train, column 1: no row has the label {value}; both classes are needed."
+            )
 
 
 def _matrix(channel: Channel) -> xgboost.DMatrix:
     return xgboost.DMatrix(channel.features, label=channel.labels, weight=channel.weights)
 
 
-def _first_line(error: Exception) -> str:
+def _series(history: History) -> list[tuple[str, str, list[float]]]:
+    return [(data, metric, series) for data, of in history.items() for metric, series in of.items()]
+
+
+def _sentence(error: Exception) -> str:
+    """Return what XGBoost says, without time, place in its source and stack trace."""
     lines = [line for line in str(error).splitlines() if line.strip() and "Stack trace" not in line]
     return lines[0].split("] ")[-1].strip() if lines else type(error).__name__

@@ -1,15 +1,26 @@
 """Training channels: label-first CSV or Parquet files in, a matrix out."""
 
 import csv
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 
-from steps.common import paths
+from steps.common import paths, table
 from steps.common.failure import StepFailed
+from steps.common.schema import Schema
+
+if TYPE_CHECKING:
+    import duckdb
+
+CSV_TYPES = ("text/csv", "csv")
+PARQUET_TYPES = ("application/x-parquet", "parquet")
+BINARY = (0.0, 1.0)
+
+LARGE = 1 << 20
+"""Bytes from which reading with DuckDB is quicker than importing it takes."""
 
 
 @dataclass(frozen=True)
@@ -17,92 +28,112 @@ class Channel:
     """Features (rows × columns, float32, NaN where missing), labels (rows) and, if given, weights (rows)."""
 
     features: np.ndarray
+    names: list[str]
     labels: np.ndarray
     weights: np.ndarray | None = None
 
 
-def read(folder: Path, name: str, weighted: bool = False) -> Channel:
-    """Read all files of a channel's folder in the order of their names.
+def read(
+    folder: Path, content_type: str | None = None, weighted: bool = False, binary: bool = True
+) -> Channel:
+    """Read all files of a channel in the order of their names.
+
+    Args:
+        folder: of the channel, whose name it bears.
+        content_type: of the channel's configuration; without one, files named *.parquet are Parquet.
+        weighted: whether the second column holds the rows' weights.
+        binary: whether the label must be 0 or 1.
 
     Raises:
         StepFailed: naming the file, row and column at fault.
     """
-    files = [file for file in paths.files_below(folder) if file.stat().st_size] if folder.is_dir() else []
+    files = [file for file in paths.files_below(folder) if file.stat().st_size]
     if not files:
-        raise StepFailed(f"channel {name}: no file with content below {folder.name}/.")
-    parquet = [file for file in files if file.suffix in (".parquet", ".pq")]
-    columns = _parquet(parquet) if parquet else _csv(files)
-    if len(columns) < 2 + weighted:
-        raise StepFailed(f"channel {name}: no feature beside the label.")
-    labels, rest = columns[0], columns[1 + weighted :]
-    if np.isnan(labels).any():
-        raise StepFailed(f"channel {name}, row {int(np.isnan(labels).argmax()) + 1}: the label is missing.")
-    features = np.column_stack(rest).astype(np.float32, copy=False)
-    return Channel(features, labels.astype(np.float32), columns[1].astype(np.float32) if weighted else None)
+        raise StepFailed(f"channel {folder.name}: no file with content.")
+    columns: list[str] | None = None
+    tables = []
+    for file in files:
+        if _is_parquet(file, folder.name, content_type):
+            rows, names = _parquet(file)
+            if binary and not np.isin(rows[:, 0], BINARY).all():
+                row = int(np.argmin(np.isin(rows[:, 0], BINARY))) + 1
+                raise StepFailed(f"{file.name}, row {row}, column {names[0]}: not 0 or 1.")
+        else:
+            names = columns or _names(file, weighted)
+            rows = _csv(file, names, binary)
+        columns = columns or names
+        if len(names) != len(columns):
+            raise StepFailed(f"{file.name}: {len(names)} columns where {len(columns)} belong.")
+        if np.isnan(rows[:, 0]).any():
+            row = int(np.isnan(rows[:, 0]).argmax()) + 1
+            raise StepFailed(f"{file.name}, row {row}, column {names[0]}: the label is missing.")
+        tables.append(rows.astype(np.float32))
+    first = 1 + weighted
+    if len(columns) <= first:
+        raise StepFailed(f"{files[0].name}: no feature beside the label{' and the weight' * weighted}.")
+    whole = np.concatenate(tables)
+    return Channel(whole[:, first:], columns[first:], whole[:, 0], whole[:, 1] if weighted else None)
 
 
-def require_both_classes(channel: Channel, objective: str) -> None:
-    """Raise StepFailed where a binary objective meets labels that aren't both 0 and 1."""
-    if not objective.startswith("binary:"):
-        return
-    if not np.isin(channel.labels, (0, 1)).all():
-        row = int((~np.isin(channel.labels, (0, 1))).argmax()) + 1
-        raise StepFailed(f"channel train, row {row}, column 1: the label is neither 0 nor 1.")
-    if len(np.unique(channel.labels)) < 2:
-        raise StepFailed("channel train, column 1: only one class occurs; both are needed.")
-
-
-def _parquet(files: list[Path]) -> list[np.ndarray]:
-    try:
-        return _columns(duckdb.read_parquet([str(file) for file in files]))
-    except duckdb.Error:
-        for file in files:
-            try:
-                duckdb.read_parquet(str(file)).fetchone()
-            except duckdb.Error:
-                raise StepFailed(f"{file.name}: not readable as Parquet.") from None
-        raise StepFailed(f"{files[0].name}: its columns aren't numbers, or differ between files.") from None
-
-
-def _csv(files: list[Path]) -> list[np.ndarray]:
-    with files[0].open(newline="", encoding="utf-8-sig", errors="replace") as stream:
-        width = len(next(csv.reader(stream), []))
-    try:
-        relation = duckdb.read_csv(
-            [str(file) for file in files],
-            header=False,
-            columns={f"column_{number}": "DOUBLE" for number in range(1, width + 1)},
-            auto_detect=False,
-            sep=",",
-            na_values="",
+def _is_parquet(file: Path, channel: str, content_type: str | None) -> bool:
+    if not content_type:
+        return file.suffix in (".parquet", ".pq")
+    kind = content_type.split(";")[0].strip().lower()
+    if kind not in CSV_TYPES + PARQUET_TYPES:
+        raise StepFailed(
+            f"channel {channel}: content type {kind}; {CSV_TYPES[0]} and {PARQUET_TYPES[0]} are known."
         )
-        return _columns(relation)
-    except duckdb.Error:
-        for file in files:
-            _diagnose(file, width)
-        raise StepFailed(f"{files[0].name}: not readable as CSV of {width} numbers a row.") from None
+    return kind in PARQUET_TYPES
 
 
-def _columns(relation: duckdb.DuckDBPyRelation) -> list[np.ndarray]:
-    return [
-        np.ma.filled(np.ma.asarray(column).astype(np.float64), np.nan)
-        for column in relation.fetchnumpy().values()
-    ]
-
-
-def _diagnose(file: Path, width: int) -> None:
-    """Find the row and column at fault; only after the fast reader has refused."""
+def _names(file: Path, weighted: bool) -> list[str]:
+    """Return the schema's names where its columns are as many as the file's, else positions from 1."""
     with file.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
-        for number, row in enumerate(csv.reader(stream), 1):
-            if row and len(row) != width:
-                raise StepFailed(f"{file.name}, row {number}: {len(row)} columns where {width} belong.")
-            for position, cell in enumerate(row, 1):
-                if not _is_number(cell):
-                    raise StepFailed(f"{file.name}, row {number}, column {position}: not a number.")
+        width = len(next(csv.reader(stream), []))
+    schema = Schema.read()
+    names = [schema.label, *["weight"] * weighted, *schema.names]
+    return names if len(names) == width else [str(position) for position in range(1, width + 1)]
 
 
-def _is_number(cell: str) -> bool:
+def _csv(file: Path, names: Sequence[str], binary: bool) -> np.ndarray:
+    rows = _fast_csv(file, names) if file.stat().st_size >= LARGE else None
+    doubtful = rows is None or np.isinf(rows).any() or (binary and not np.isin(rows[:, 0], BINARY).all())
+    if doubtful:  # The slow reader is right in every case, and says what is wrong.
+        numbers = table.read(file, names, allowed={names[0]: BINARY} if binary else {})
+        rows = np.frombuffer(numbers).reshape(-1, len(names))
+    return rows
+
+
+def _fast_csv(file: Path, names: Sequence[str]) -> np.ndarray | None:
+    import duckdb
+
+    columns = {str(position): "DOUBLE" for position in range(len(names))}
     try:
-        return not cell.strip() or math.isfinite(float(cell))
-    except ValueError:
-        return False
+        return _matrix(duckdb.read_csv(str(file), header=False, auto_detect=False, sep=",", columns=columns))
+    except duckdb.Error:
+        return None
+
+
+def _parquet(file: Path) -> tuple[np.ndarray, list[str]]:
+    import duckdb
+
+    try:
+        relation = duckdb.read_parquet(str(file))
+        names = relation.columns
+        for name, kind in zip(names, relation.types, strict=True):
+            if not _is_numeric(kind):
+                raise StepFailed(f"{file.name}, column {name}: {kind}, not numbers.")
+        return _matrix(relation.project("COLUMNS(*)::DOUBLE")), names
+    except duckdb.Error:
+        raise StepFailed(f"{file.name}: truncated, or not Parquet.") from None
+
+
+def _is_numeric(kind: Any) -> bool:
+    return str(kind).split("(")[0].lstrip("U") in {
+        "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
+    }  # fmt: skip
+
+
+def _matrix(relation: "duckdb.DuckDBPyRelation") -> np.ndarray:
+    columns = relation.fetchnumpy().values()
+    return np.column_stack([np.ma.filled(column, np.nan) for column in columns])

@@ -3,16 +3,23 @@
 import os
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from xgboost import collective
+from xgboost.core import XGBoostError
 from xgboost.tracker import RabitTracker
 
+from steps.common import paths
 from steps.common.failure import StepFailed
 
 FIRST_PORT, PORTS = 20000, 12000
+"""Below the ports that systems hand out by themselves."""
+
+RETRIES = 30
+"""XGBoost waits longer after each: enough for hosts that start minutes apart."""
 
 
 @contextmanager
@@ -20,34 +27,58 @@ def together(host: str, hosts: list[str], wait: float = 300) -> Iterator[bool]:
     """Join this job's hosts for the block; give whether this host writes the model.
 
     The first host runs the tracker. Its port is made from the job's name, so that jobs which share a
-    machine keep apart; a name that nobody resolves means that all hosts are processes of one machine.
+    machine keep apart.
 
     Args:
         host: this host's name.
         hosts: names of all hosts, the same list everywhere.
         wait: seconds to wait for the others.
+
+    Raises:
+        StepFailed: the hosts don't find each other.
     """
     if len(hosts) == 1:
         yield True
         return
     job = os.environ.get("TRAINING_JOB_NAME", "")
-    address, port = _address(hosts[0]), FIRST_PORT + zlib.crc32(job.encode()) % PORTS
-    tracker = None
-    if host == hosts[0]:
-        tracker = RabitTracker(n_workers=len(hosts), host_ip=address, port=port)
-        tracker.start()
-        threading.Thread(target=tracker.wait_for, daemon=True).start()
+    address, port = _address(hosts[0], wait), FIRST_PORT + zlib.crc32(job.encode()) % PORTS
     try:
-        with collective.CommunicatorContext(
-            dmlc_tracker_uri=address, dmlc_tracker_port=port, dmlc_task_id=host, dmlc_timeout=int(wait)
-        ):
-            yield host == hosts[0]
-    except ConnectionError as error:
-        raise StepFailed(f"{host}: the hosts of this job can't reach each other: {error}") from None
+        if host == hosts[0]:
+            tracker = RabitTracker(
+                n_workers=len(hosts), host_ip=address, port=port, sortby="task", timeout=int(wait)
+            )
+            tracker.start()
+            threading.Thread(target=_serve, args=(tracker,), daemon=True).start()
+        context = collective.CommunicatorContext(
+            dmlc_tracker_uri=address, dmlc_tracker_port=port, dmlc_task_id=host,
+            dmlc_timeout=int(wait), dmlc_retry=RETRIES,
+        )  # fmt: skip
+        context.__enter__()
+    except (XGBoostError, ValueError):
+        raise StepFailed(
+            f"{host}: the {len(hosts)} hosts of the job didn't meet at {hosts[0]}, port {port}."
+        ) from None
+    try:
+        yield host == hosts[0]
+    finally:
+        context.__exit__()
 
 
-def _address(host: str) -> str:
-    try:
-        return socket.gethostbyname(host)
-    except OSError:
+def _serve(tracker: RabitTracker) -> None:
+    # Where a host is lost, the collective calls of the others fail and say so.
+    with suppress(XGBoostError):
+        tracker.wait_for()
+
+
+def _address(host: str, wait: float) -> str:
+    """Return a host's address; with a moved root, all are processes of one machine."""
+    if os.environ.get(paths.ROOT_VARIABLE):
         return "127.0.0.1"
+    end = time.monotonic() + wait
+    while True:
+        try:
+            return socket.gethostbyname(host)
+        except OSError:
+            if time.monotonic() > end:
+                raise StepFailed(f"{host}: its address isn't known after {wait:g} s.") from None
+            time.sleep(1)
