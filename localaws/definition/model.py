@@ -36,9 +36,7 @@ class Parameter:
         return value
 
     def _converted(self, given: Any) -> Scalar:
-        text = (
-            given if isinstance(given, str) else str(given).lower() if isinstance(given, bool) else str(given)
-        )
+        text = given if isinstance(given, str) else str(given).lower() if isinstance(given, bool) else str(given)
         if len(text) > MAX_VALUE_LENGTH:
             raise InvalidParameter(self.name, f"has more than {MAX_VALUE_LENGTH} characters.")
         if self.type == "String":

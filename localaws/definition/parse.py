@@ -52,9 +52,7 @@ def parse(text: str) -> Definition:
     """Return a definition's parts, or raise InvalidDefinition for the first thing that is wrong."""
     limit = wire.service().shape_for("PipelineDefinition").metadata.get("max", 1 << 20)
     if len(text) > limit:
-        raise InvalidDefinition(
-            "", f"the definition has {len(text)} characters, and at most {limit} are allowed"
-        )
+        raise InvalidDefinition("", f"the definition has {len(text)} characters, and at most {limit} are allowed")
     try:
         document = json.loads(text)
     except ValueError as error:
@@ -70,9 +68,7 @@ def parse(text: str) -> Definition:
         steps[step.name] = step
     if not steps:
         raise InvalidDefinition("Steps", "must be a list that isn't empty")
-    definition = Definition(
-        parameters, steps, document.get("Metadata", {}), document.get("PipelineExperimentConfig")
-    )
+    definition = Definition(parameters, steps, document.get("Metadata", {}), document.get("PipelineExperimentConfig"))
     for path, message in validate.problems(definition):
         raise InvalidDefinition(path, message)
     return definition
@@ -82,9 +78,7 @@ def _parameters(items: Any) -> dict[str, Parameter]:
     if not isinstance(items, list):
         raise InvalidDefinition("Parameters", "must be a list")
     if len(items) > MAX_PARAMETERS:
-        raise InvalidDefinition(
-            "Parameters", f"has {len(items)} items, and at most {MAX_PARAMETERS} are allowed"
-        )
+        raise InvalidDefinition("Parameters", f"has {len(items)} items, and at most {MAX_PARAMETERS} are allowed")
     found: dict[str, Parameter] = {}
     for number, item in enumerate(items):
         path = f"Parameters[{number}]"
@@ -226,9 +220,7 @@ def _retries(item: dict[str, Any], path: str) -> tuple[RetryPolicy, ...]:
         types = types if isinstance(types, list) else [types]
         for kind in types:
             if kind not in EXCEPTIONS:
-                raise InvalidDefinition(
-                    f"{where}.ExceptionType", f"must be of {', '.join(sorted(EXCEPTIONS))}"
-                )
+                raise InvalidDefinition(f"{where}.ExceptionType", f"must be of {', '.join(sorted(EXCEPTIONS))}")
         attempts, minutes = policy.get("MaxAttempts"), policy.get("ExpireAfterMin")
         if attempts is not None and minutes is not None:
             raise InvalidDefinition(where, "only one of MaxAttempts and ExpireAfterMin can be given")
@@ -254,15 +246,8 @@ def _retries(item: dict[str, Any], path: str) -> tuple[RetryPolicy, ...]:
 def _number(value: Any, path: str, least: float, most: float | None) -> None:
     if value is None:
         return
-    if (
-        not isinstance(value, int | float)
-        or isinstance(value, bool)
-        or value < least
-        or (most and value > most)
-    ):
-        raise InvalidDefinition(
-            path, f"must be a number of at least {least}" + (f", at most {most}" if most else "")
-        )
+    if not isinstance(value, int | float) or isinstance(value, bool) or value < least or (most and value > most):
+        raise InvalidDefinition(path, f"must be a number of at least {least}" + (f", at most {most}" if most else ""))
 
 
 def _object(value: Any, path: str, members: tuple[str, ...]) -> None:

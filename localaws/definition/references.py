@@ -44,9 +44,7 @@ def keys(path: str) -> tuple[Key, ...]:
         if not match:
             raise ValueError(f"{path} can't be read at character {position + len(path) - len(rest) + 1}")
         plain, number, *quoted = match.groups()
-        found.append(
-            int(number) if number is not None else next(k for k in (plain, *quoted) if k is not None)
-        )
+        found.append(int(number) if number is not None else next(k for k in (plain, *quoted) if k is not None))
         position = match.end()
     return tuple(found)
 

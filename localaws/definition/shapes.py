@@ -49,9 +49,7 @@ def problems(
         return
     kind = shape.type_name
     allowed = _TYPES.get(kind, (object,))
-    if not isinstance(value, allowed) or (
-        isinstance(value, bool) and bool not in allowed and object not in allowed
-    ):
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed and object not in allowed):
         yield path, f"must be {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
     elif kind == "structure":
         yield from _structure(shape, value, path, given, skip)

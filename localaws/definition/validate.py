@@ -47,9 +47,9 @@ def _functions(value: Any, path: str) -> Iterator[Problem]:
     elif isinstance(value, dict):
         if is_reference(value):
             function, argument = next(iter(value.items()))
-            if wrong := {"Get": _wrong_get, "Std:Join": _wrong_join, "Std:JsonGet": _wrong_json_get}[
-                function
-            ](argument):
+            if wrong := {"Get": _wrong_get, "Std:Join": _wrong_join, "Std:JsonGet": _wrong_json_get}[function](
+                argument
+            ):
                 yield f"{path}.{function}", wrong
                 return
         for name, item in value.items():
@@ -186,18 +186,13 @@ def _outputs(step: Step) -> set[str] | None:
 
 
 def _cycles(definition: Definition) -> Iterator[Problem]:
-    waits = {
-        name: {on for on in steps if on in definition.steps}
-        for name, steps in definition.dependencies().items()
-    }
+    waits = {name: {on for on in steps if on in definition.steps} for name, steps in definition.dependencies().items()}
     done: set[str] = set()
     while ready := {name for name in waits if name not in done and waits[name] <= done}:
         done |= ready
     if left := [name for name in waits if name not in done]:
         circle = [left[0]]
-        while (
-            following := next(name for name in sorted(waits[circle[-1]]) if name not in done)
-        ) not in circle:
+        while (following := next(name for name in sorted(waits[circle[-1]]) if name not in done)) not in circle:
             circle.append(following)
         circle = circle[circle.index(following) :]
         yield f"Steps.{circle[0]}", f"waits for itself: {' → '.join([*circle, circle[0]])}"

@@ -1,0 +1,1 @@
+"""Who may do what: IAM's policies, evaluated here before anything is done."""

@@ -1,0 +1,1 @@
+"""Executes pipelines and jobs."""

@@ -1,0 +1,192 @@
+"""Jobs wait for a slot, run, and end; a job that a killed process left behind begins again."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import shutil
+import threading
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from localaws import events, jobs
+from localaws.contract import JobContext, Outcome
+from localaws.engine.joblogs import JobLog
+from localaws.engine.kinds import FINAL, JOB_TYPES, TRAINING, TUNING
+from localaws.store import Key, Record
+
+if TYPE_CHECKING:
+    from localaws.application import Application
+
+_log = logging.getLogger("localaws.jobs")
+
+
+class Jobs:
+    """As many worker threads as there are slots, and the jobs that wait for them."""
+
+    def __init__(self, app: Application, slots: int) -> None:
+        self._app = app
+        self._waiting: queue.SimpleQueue[Key | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._running: dict[Key, threading.Event] = {}
+        self._closing = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"slot-{number}", daemon=True) for number in range(slots)
+        ]
+
+    def start(self) -> None:
+        """Begin, with the jobs that an earlier process had not finished."""
+        for kind in JOB_TYPES:
+            for record in self._app.store.select("kind=? AND status IN ('InProgress', 'Stopping')", (kind,)):
+                if record.status == "Stopping":
+                    self._end(record, Outcome("Stopped"))
+                else:
+                    self.enqueue(record.key)
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """End the running processes; their jobs begin again with the next start."""
+        self._closing = True
+        with self._lock:
+            for stopped in self._running.values():
+                stopped.set()
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join(timeout=15)
+
+    def enqueue(self, key: Key) -> None:
+        """Let a job wait for a slot."""
+        if key.kind == TUNING.kind:
+            self._app.tuning.advance(key)
+        else:
+            self._waiting.put(key)
+
+    def stopping(self, record: Record) -> None:
+        """Note that a job is to stop (inside a transaction)."""
+        record.body[JOB_TYPES[record.key.kind].status] = record.status = "Stopping"
+        record.body["LastModifiedTime"] = record.modified = self._app.clock.now()
+        if record.key.kind == TRAINING.kind:
+            _transition(record, "Stopping", self._app.clock.now())
+        self._app.store.put(record)
+        events.job_changed(self._app, record)
+
+    def stop(self, key: Key) -> None:
+        """End a job's processes, or take it out of the queue."""
+        if key.kind == TUNING.kind:
+            self._app.tuning.advance(key)
+            return
+        with self._lock:
+            stopped = self._running.get(key)
+        if stopped is not None:
+            stopped.set()
+            return
+        with self._app.store.transaction() as store:
+            record = store.get(key)
+            if record is not None and record.status == "Stopping":
+                self._end(record, Outcome("Stopped"))
+
+    def _work(self) -> None:
+        while (key := self._waiting.get()) is not None:
+            if self._closing:
+                return
+            try:
+                self._run(key)
+            except Exception:
+                _log.exception("%s %s: localaws failed", key.kind, key.name)
+
+    def _run(self, key: Key) -> None:
+        stopped = threading.Event()
+        with self._lock:
+            self._running[key] = stopped
+        try:
+            record = self._begin(key)
+            if record is None:
+                return
+            outcome = self._execute(record, stopped)
+            if self._closing:
+                return
+            with self._app.store.transaction() as store:
+                record = store.get(key)
+                if record is not None and record.status not in FINAL:
+                    self._end(record, outcome)
+        finally:
+            with self._lock:
+                self._running.pop(key, None)
+
+    def _begin(self, key: Key) -> Record | None:
+        with self._app.store.transaction() as store:
+            record, now = store.get(key), self._app.clock.now()
+            if record is None or record.status != "InProgress":
+                return None
+            record.body[JOB_TYPES[key.kind].start_time] = now
+            record.body["LastModifiedTime"] = record.modified = now
+            if key.kind == TRAINING.kind:
+                _transition(record, "Training", now)
+            store.put(record)
+            return record
+
+    def _execute(self, record: Record, stopped: threading.Event) -> Outcome:
+        app, key = self._app, record.key
+        folder = app.scratch / key.kind / key.account / key.name
+        shutil.rmtree(folder, ignore_errors=True)
+        role = record.body.get("RoleArn")
+        log = JobLog(app, key)
+        try:
+            folder.mkdir(parents=True)
+            context = JobContext(
+                account=key.account,
+                region=key.region,
+                name=key.name,
+                folder=folder,
+                client=lambda service: app.client(service, key.account, key.region, role, key.name),
+                runtime=app.runtime,
+                images=app.images,
+                log=log.line,
+                stopped=stopped,
+                describe_model=lambda name: self._model(key, name),
+            )
+            return jobs.run(key.kind, record.body, context)
+        except Exception as error:
+            _log.error("%s %s: %s", key.kind, key.name, traceback.format_exc())
+            return Outcome("Failed", failure_reason=f"InternalServerError: {type(error).__name__}: {error}"[:1024])
+        finally:
+            log.close()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _model(self, job: Key, name: str) -> dict[str, Any]:
+        return self._app.invoke(
+            "DescribeModel", job.account, job.region, f"arn:aws:iam::{job.account}:root", {"ModelName": name}
+        )
+
+    def _end(self, record: Record, outcome: Outcome) -> None:
+        """Record how a job ended, tell the bus, and carry on what waited for it."""
+        app, job, now = self._app, JOB_TYPES[record.key.kind], self._app.clock.now()
+        with app.store.transaction() as store:
+            body = record.body
+            body |= outcome.fields
+            body[job.status] = record.status = outcome.status
+            body.setdefault(job.end_time, now)
+            body["LastModifiedTime"] = record.modified = now
+            if outcome.failure_reason:
+                body["FailureReason"] = outcome.failure_reason[:1024]
+            if outcome.exit_message:
+                body["ExitMessage"] = outcome.exit_message[:1024]
+            if job is TRAINING:
+                _transition(record, outcome.status, now)
+                started = body.get(job.start_time, now)
+                body["TrainingTimeInSeconds"] = body["BillableTimeInSeconds"] = max(1, round(now - started))
+            store.put(record)
+            events.job_changed(app, record)
+            store.after_commit(lambda: app.engine.job_ended(record))
+
+
+def _transition(record: Record, status: str, now: float) -> None:
+    body = record.body
+    transitions = body.setdefault("SecondaryStatusTransitions", [])
+    if transitions:
+        transitions[-1].setdefault("EndTime", now)
+    final = {"EndTime": now} if status in FINAL else {}
+    transitions.append({"Status": status, "StartTime": now, "StatusMessage": status, **final})
+    body["SecondaryStatus"] = status

@@ -1,0 +1,47 @@
+"""Archives of models and outputs: the same files give the same bytes."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from localaws.jobs.failure import JobFailed
+
+
+def files_below(folder: Path) -> dict[str, Path]:
+    """Return the files below a folder by their path within it."""
+    return {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def write(files: Mapping[str, Path], archive: Path) -> None:
+    """Write a gzip-compressed tar of files, without their times, owners and modes."""
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for name, file in sorted(files.items()):
+            member = tarfile.TarInfo(name)
+            member.size = file.stat().st_size
+            member.mode = 0o755 if file.stat().st_mode & 0o100 else 0o644
+            with file.open("rb") as content:
+                tar.addfile(member, content)
+
+
+def extract(archive: Path, folder: Path, uri: str) -> None:
+    """Unpack a model archive into a folder. Raises JobFailed, naming the archive's URI."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            tar.extractall(folder, filter="data")
+            # A tar that was cut off between two files looks whole to the reader; its compression doesn't.
+            while tar.fileobj.read(1 << 20):  # type: ignore[union-attr]
+                pass
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        wrong = "leads out of its folder" if isinstance(error, tarfile.FilterError) else "is truncated or damaged"
+        raise JobFailed(f"ClientError: The archive {uri} {wrong}; a gzip-compressed tar is needed.") from None
+    except OSError as error:
+        raise JobFailed(f"InternalServerError: The archive {uri} can't be unpacked: {error.strerror}.") from None

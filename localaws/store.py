@@ -1,0 +1,151 @@
+"""The state on disk: one SQLite file, written before a call is answered."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS records(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL,
+    name TEXT NOT NULL, parent TEXT NOT NULL DEFAULT '', status TEXT NOT NULL DEFAULT '',
+    created REAL NOT NULL, modified REAL NOT NULL, body TEXT NOT NULL,
+    UNIQUE(kind, account, region, name));
+CREATE INDEX IF NOT EXISTS records_parent ON records(kind, account, region, parent, created);
+CREATE INDEX IF NOT EXISTS records_status ON records(kind, status);
+CREATE TABLE IF NOT EXISTS tokens(
+    operation TEXT, account TEXT, region TEXT, token TEXT, request TEXT, result TEXT, created REAL,
+    PRIMARY KEY(operation, account, region, token));
+CREATE TABLE IF NOT EXISTS tags(arn TEXT, key TEXT, value TEXT, PRIMARY KEY(arn, key));
+CREATE TABLE IF NOT EXISTS cache(key TEXT PRIMARY KEY, created REAL, execution TEXT, step TEXT, body TEXT);
+CREATE TABLE IF NOT EXISTS events(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT, region TEXT, bus TEXT, hops INTEGER, body TEXT);
+CREATE TABLE IF NOT EXISTS deliveries(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT, region TEXT, rule TEXT, target TEXT, body TEXT,
+    attempts INTEGER DEFAULT 0, created REAL, due REAL);
+CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries(due);
+CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value TEXT);
+"""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What identifies a record: its kind (`Pipeline`, `TrainingJob`, …), where it lives, its name there."""
+
+    kind: str
+    account: str
+    region: str
+    name: str
+
+
+@dataclass
+class Record:
+    """A resource. `body` is what Describe… answers, with members of our own beginning with `_`."""
+
+    key: Key
+    body: dict[str, Any]
+    status: str = ""
+    parent: str = ""
+    created: float = 0.0
+    modified: float = 0.0
+    id: int = 0
+
+
+class Store:
+    """Records, events to deliver and idempotency tokens; all writes happen in a transaction."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._after: list[Any] = []
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Store]:
+        """All of the block's writes or none; on disk when the block ends. May be nested."""
+        with self._lock:
+            if not self._depth:
+                self._connection.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield self
+            except BaseException:
+                self._depth -= 1
+                if not self._depth:
+                    self._connection.execute("ROLLBACK")
+                    self._after.clear()
+                raise
+            self._depth -= 1
+            if self._depth:
+                return
+            self._connection.execute("COMMIT")
+            after, self._after = self._after, []
+        for call in after:
+            call()
+
+    def after_commit(self, call: Any) -> None:
+        """Call it once the running transaction is on disk; not at all if it is rolled back."""
+        self._after.append(call)
+
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The rows that a statement gives."""
+        with self._lock:
+            return self._connection.execute(sql, values).fetchall()
+
+    def write(self, sql: str, *values: Any) -> int:
+        """Run one statement inside the transaction; the id of what it inserted."""
+        return int(self._connection.execute(sql, values).lastrowid or 0)
+
+    def get(self, key: Key) -> Record | None:
+        """A record by its key."""
+        found = self.select("kind=? AND account=? AND region=? AND name=?", _parts(key))
+        return found[0] if found else None
+
+    def select(self, where: str, values: Sequence[Any], tail: str = "ORDER BY id") -> list[Record]:
+        """The records for which a condition holds."""
+        sql = (
+            "SELECT kind, account, region, name, body, status, parent, created, modified, id FROM records "
+            f"WHERE {where} {tail}"
+        )
+        return [
+            Record(Key(*row[:4]), json.loads(row[4]), row[5], row[6], row[7], row[8], row[9])
+            for row in self.rows(sql, *values)
+        ]
+
+    def put(self, record: Record) -> None:
+        """Insert or replace a record (inside a transaction)."""
+        self._connection.execute(
+            "INSERT INTO records(kind, account, region, name, body, status, parent, created, modified) "
+            "VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(kind, account, region, name) DO UPDATE SET "
+            "body=excluded.body, status=excluded.status, parent=excluded.parent, modified=excluded.modified",
+            (
+                *_parts(record.key),
+                json.dumps(record.body),
+                record.status,
+                record.parent,
+                record.created,
+                record.modified,
+            ),
+        )
+
+    def delete(self, key: Key) -> None:
+        """Remove a record (inside a transaction)."""
+        self._connection.execute("DELETE FROM records WHERE kind=? AND account=? AND region=? AND name=?", _parts(key))
+
+
+def _parts(key: Key) -> tuple[str, str, str, str]:
+    return key.kind, key.account, key.region, key.name
