@@ -47,9 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
     added = command("render", _render, "print a definition as SageMaker takes it")
     added.add_argument("pipeline", choices=DEFINITIONS)
-    added.add_argument(
-        "--release", type=Path, help="release manifest; without it, ${…} stand for what it holds"
-    )
+    added.add_argument("--release", type=Path, help="release manifest; without it, ${…} stand for what it holds")
 
     added = command("diff", _diff, "show where dev's and prod's definitions differ", ())
     added.add_argument("pipeline", choices=DEFINITIONS)
@@ -57,9 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     added = command("start", _start, "put a pipeline in place, start it and follow it")
     added.add_argument("pipeline", choices=DEFINITIONS)
     added.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE")
-    added.add_argument(
-        "--release", type=Path, help="release manifest; without it, the release in place stays"
-    )
+    added.add_argument("--release", type=Path, help="release manifest; without it, the release in place stays")
     added.add_argument("--reason", default="", help="why; a model version that comes of it carries this")
     added.add_argument("--wait", action="store_true", help="follow it; exit with 1 unless it succeeds")
 

@@ -72,10 +72,7 @@ def upsert(settings: Settings, pipeline: str, release: Release | None = None) ->
     }
     if present is None:
         return sagemaker.create_pipeline(**request)["PipelineArn"]
-    if (
-        json.loads(present["PipelineDefinition"]) != json.loads(text)
-        or present["RoleArn"] != request["RoleArn"]
-    ):
+    if json.loads(present["PipelineDefinition"]) != json.loads(text) or present["RoleArn"] != request["RoleArn"]:
         sagemaker.update_pipeline(**request)
     return present["PipelineArn"]
 
@@ -129,9 +126,7 @@ def follow(execution: str, interval: float) -> Iterator[dict[str, Any]]:
     sagemaker = client("sagemaker")
     told: dict[str, str] = {}
     while True:
-        status = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)[
-            "PipelineExecutionStatus"
-        ]
+        status = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)["PipelineExecutionStatus"]
         pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
             PipelineExecutionArn=execution, SortOrder="Ascending"
         )

@@ -51,9 +51,7 @@ class Jobs:
         What a model version is judged and watched by lies beside its archive, in the registry account: an
         approved version outlives the environment that trained it.
         """
-        prefix = (
-            f"s3://{self.names.models_bucket}/{self.settings.environment}/{self.names.name(self.pipeline)}"
-        )
+        prefix = f"s3://{self.names.models_bucket}/{self.settings.environment}/{self.names.name(self.pipeline)}"
         return join(prefix, EXECUTION_ID, *parts, on="/")
 
     def network(self) -> dict[str, Json]:

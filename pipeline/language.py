@@ -30,9 +30,7 @@ def join(*values: Json, on: str = "") -> dict[str, Json]:
 
 def json_get(step: str, property_file: str, path: str) -> dict[str, Json]:
     """Return a reference to a value inside a property file that a step wrote."""
-    return {
-        "Std:JsonGet": {"PropertyFile": {"Get": f"Steps.{step}.PropertyFiles.{property_file}"}, "Path": path}
-    }
+    return {"Std:JsonGet": {"PropertyFile": {"Get": f"Steps.{step}.PropertyFiles.{property_file}"}, "Path": path}}
 
 
 @dataclass(frozen=True)
@@ -72,13 +70,10 @@ class Step:
         return {"Name": self.name, "Type": self.type, "Arguments": self.arguments, **(self.extra or {})}
 
 
-def processing(
-    name: str, arguments: dict[str, Json], property_files: Sequence[tuple[str, str, str]] = ()
-) -> Step:
+def processing(name: str, arguments: dict[str, Json], property_files: Sequence[tuple[str, str, str]] = ()) -> Step:
     """Return a Processing step; a property file is (name, output, path within the output)."""
     files = [
-        {"PropertyFileName": name, "OutputName": output, "FilePath": path}
-        for name, output, path in property_files
+        {"PropertyFileName": name, "OutputName": output, "FilePath": path} for name, output, path in property_files
     ]
     return Step(name, "Processing", arguments, {"PropertyFiles": files} if files else None)
 
@@ -109,9 +104,7 @@ def equals(left: Json, right: Json) -> dict[str, Json]:
     return {"Type": "Equals", "LeftValue": left, "RightValue": right}
 
 
-def condition(
-    name: str, all_of: Sequence[dict[str, Json]], then: Sequence[Step], otherwise: Sequence[Step]
-) -> Step:
+def condition(name: str, all_of: Sequence[dict[str, Json]], then: Sequence[Step], otherwise: Sequence[Step]) -> Step:
     """Return a Condition step; SageMaker knows no condition within another."""
     return Step(
         name,

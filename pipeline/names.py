@@ -47,9 +47,7 @@ class Names:
     @property
     def group(self) -> str:
         """ARN of the model package group."""
-        return self._arn(
-            "sagemaker", f"model-package-group/{self.settings.project}", self.settings.accounts.registry
-        )
+        return self._arn("sagemaker", f"model-package-group/{self.settings.project}", self.settings.accounts.registry)
 
     def role(self, part: str) -> str:
         """ARN of a role of this account."""

@@ -48,12 +48,8 @@ def approve(settings: Settings, version: int, reason: str) -> str:
             raise
         raise NotPossible(f"version {version}: {settings.project} has no such version.") from None
     if package["ModelApprovalStatus"] == "Approved":
-        raise NotPossible(
-            f"version {version}: approved already ({package.get('ApprovalDescription', 'no reason')})."
-        )
-    sagemaker.update_model_package(
-        ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription=reason
-    )
+        raise NotPossible(f"version {version}: approved already ({package.get('ApprovalDescription', 'no reason')}).")
+    sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription=reason)
     return arn
 
 

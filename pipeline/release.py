@@ -84,9 +84,7 @@ class Release:
             ),
             {},
         )
-        return cls(
-            properties.get("Release", "unknown"), properties.get("GitCommit", "unknown"), images, functions
-        )
+        return cls(properties.get("Release", "unknown"), properties.get("GitCommit", "unknown"), images, functions)
 
 
 def steps_of(steps: list[dict]) -> Iterator[dict]:

@@ -148,25 +148,18 @@ def _typed(kind: Any, value: Any, setting: str, file_of) -> Any:
                 raise WrongSettings(f"{file_of(prefix + name)}: setting {prefix}{name} is unknown.")
             if name not in value:
                 raise WrongSettings(f"{file_of(prefix + name)}: setting {prefix}{name} is missing.")
-        return kind(
-            **{name: _typed(hint, value[name], prefix + name, file_of) for name, hint in hints.items()}
-        )
+        return kind(**{name: _typed(hint, value[name], prefix + name, file_of) for name, hint in hints.items()})
     origin = get_origin(kind)
     if origin is tuple and isinstance(value, list):
         return tuple(_typed(get_args(kind)[0], item, setting, file_of) for item in value)
     if origin is dict and isinstance(value, dict):
-        return {
-            name: _typed(get_args(kind)[1], item, f"{setting}.{name}", file_of)
-            for name, item in value.items()
-        }
+        return {name: _typed(get_args(kind)[1], item, f"{setting}.{name}", file_of) for name, item in value.items()}
     if kind is float and type(value) in (int, float):
         return float(value)
     if origin is None and type(value) is kind:
         return value
     wanted = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list"}
-    raise WrongSettings(
-        f"{file_of(setting)}: setting {setting} isn't {wanted.get(origin or kind, 'an object')}."
-    )
+    raise WrongSettings(f"{file_of(setting)}: setting {setting} isn't {wanted.get(origin or kind, 'an object')}.")
 
 
 def _check(settings: Settings, source: dict[str, Path]) -> None:
@@ -176,9 +169,7 @@ def _check(settings: Settings, source: dict[str, Path]) -> None:
 
     ids = dataclasses.asdict(settings.accounts)
     for name, account in ids.items():
-        demand(
-            re.fullmatch(r"\d{12}", account) is not None, f"accounts.{name}", "isn't a 12-digit account id"
-        )
+        demand(re.fullmatch(r"\d{12}", account) is not None, f"accounts.{name}", "isn't a 12-digit account id")
     demand(len(set(ids.values())) == len(ids), "accounts", "names one account twice")
     demand(
         source["environment"].name == f"{settings.environment}.tfvars.json",
@@ -190,14 +181,10 @@ def _check(settings: Settings, source: dict[str, Path]) -> None:
         "project",
         "isn't 2 to 25 small letters, digits and hyphens",
     )
-    demand(
-        re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", settings.region) is not None, "region", "isn't an AWS region"
-    )
+    demand(re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", settings.region) is not None, "region", "isn't an AWS region")
     demand(0 <= settings.auc_score_threshold <= 1, "auc_score_threshold", "isn't between 0 and 1")
     for name, instance in dataclasses.asdict(settings.instance_types).items():
-        demand(
-            instance.startswith("ml."), f"instance_types.{name}", "isn't an instance type of SageMaker (ml.…)"
-        )
+        demand(instance.startswith("ml."), f"instance_types.{name}", "isn't an instance type of SageMaker (ml.…)")
     for name, count in dataclasses.asdict(settings.instance_counts).items():
         demand(count >= 1, f"instance_counts.{name}", "is less than 1")
     demand(settings.retrain.cooldown_hours >= 0, "retrain.cooldown_hours", "is negative")
@@ -209,9 +196,7 @@ def _check(settings: Settings, source: dict[str, Path]) -> None:
     )
     for address in settings.notification_addresses:
         demand("@" in address, "notification_addresses", "holds something that isn't an e-mail address")
-    demand(
-        settings.log_retention_days in LOG_RETENTION, "log_retention_days", f"isn't one of {LOG_RETENTION}"
-    )
+    demand(settings.log_retention_days in LOG_RETENTION, "log_retention_days", f"isn't one of {LOG_RETENTION}")
     demand(7 <= settings.key_deletion_days <= 30, "key_deletion_days", "isn't between 7 and 30")
     demand(1 <= settings.volume_gb <= 16384, "volume_gb", "isn't between 1 and 16384")
     demand(

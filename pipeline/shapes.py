@@ -74,11 +74,7 @@ def problems(definition: dict[str, Any]) -> list[str]:
 
 def is_reference(value: Any) -> bool:
     """Whether a value is one of the definition language's references."""
-    return (
-        isinstance(value, dict)
-        and len(value) == 1
-        and next(iter(value)) in ("Get", "Std:Join", "Std:JsonGet")
-    )
+    return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ("Get", "Std:Join", "Std:JsonGet")
 
 
 def _check(shape: Shape, value: Any, where: str, given: str | None = None) -> Iterator[str]:
@@ -179,11 +175,7 @@ def _wrong_property(step: dict, path: str) -> str | None:
         return None if words[1:] and words[1] in files else "the step has no such property file"
     if step["Type"] == "Lambda":
         outputs = {output["OutputName"] for output in step.get("OutputParameters", [])}
-        return (
-            None
-            if words[0] == "OutputParameters" and words[-1] in outputs
-            else "the function has no such output"
-        )
+        return None if words[0] == "OutputParameters" and words[-1] in outputs else "the function has no such output"
     if step["Type"] not in CALLS:
         return "this step has no properties"
     shape = _model().operation_model(CALLS[step["Type"]][2]).output_shape

@@ -96,9 +96,7 @@ def definition(settings: Settings, release: Release) -> Definition:
     gate = language.condition(
         "Gate",
         [
-            at_least(
-                json_get("Evaluate", "Evaluation", "binary_classification_metrics.auc.value"), threshold.ref
-            ),
+            at_least(json_get("Evaluate", "Evaluation", "binary_classification_metrics.auc.value"), threshold.ref),
             # Not worse than the champion: only a difference whose 95 % interval lies below zero is worse.
             at_least(json_get("Evaluate", "Evaluation", "champion_comparison.auc_difference.upper"), 0.0),
         ],
@@ -127,9 +125,7 @@ def definition(settings: Settings, release: Release) -> Definition:
     )
 
 
-def _training(
-    jobs: Jobs, preprocess: Step, instance_type: Parameter, instance_count: Parameter
-) -> dict[str, Json]:
+def _training(jobs: Jobs, preprocess: Step, instance_type: Parameter, instance_count: Parameter) -> dict[str, Json]:
     """CreateTrainingJob's arguments; hosts share the training rows, and each sees all validation rows."""
 
     def channel(name: str, distribution: str) -> dict[str, Json]:

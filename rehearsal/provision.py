@@ -1,0 +1,312 @@
+"""Everything the three accounts need, made through plain boto3: what Terraform makes, from the same files.
+
+Two layers, as in Terraform: `foundation` makes what holds things (keys, buckets, roles, repositories, the group), and
+`deploy` puts a release in them (functions, pipelines, rules, alarms). Both may be repeated.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from functions import package
+from pipeline import templates
+from pipeline.execution import render
+from pipeline.names import FUNCTIONS, PIPELINES, STEPS, Names
+from pipeline.release import Release
+from pipeline.settings import Settings
+
+MEMBERS = ("dev", "prod")
+PRESENT = {
+    "AlreadyExistsException", "BucketAlreadyOwnedByYou", "EntityAlreadyExists", "RepositoryAlreadyExistsException",
+    "ResourceAlreadyExistsException", "ResourceConflictException", "ValidationException", "QueueAlreadyExists",
+    "QueueNameExists",
+}  # fmt: skip
+"""Error codes with which services say that a thing is there already."""
+
+JOB_LOGS = ("ProcessingJobs", "TrainingJobs", "TransformJobs")
+
+_session = functools.cache(boto3.Session)
+"""One session for all accounts: its loader reads each service's model once."""
+
+
+class Account:
+    """One of the three accounts, and clients in it; an account's access key is its id."""
+
+    def __init__(self, settings: Settings, endpoint: str | None = None) -> None:
+        self.settings, self.names = settings, Names(settings)
+        self._endpoint = endpoint or os.environ["AWS_ENDPOINT_URL"]
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """Return the account's client of a service."""
+        if service not in self._clients:
+            self._clients[service] = _session().client(
+                service,
+                region_name=self.settings.region,
+                endpoint_url=self._endpoint,
+                aws_access_key_id=self.settings.account,
+                aws_secret_access_key="local",
+            )
+        return self._clients[service]
+
+    def policy(self, name: str) -> str:
+        """Return a policy of policies/ as text."""
+        return json.dumps(templates.policy(name, self.settings))
+
+
+def _ensure(call: Callable[..., Any], **arguments: Any) -> Any:
+    """Make a thing unless it is there; return the answer, or None."""
+    try:
+        return call(**arguments)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in PRESENT:
+            raise
+        return None
+
+
+def foundation(accounts: Iterable[Account]) -> None:
+    """Make what holds things in every account."""
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(_foundation, accounts))
+
+
+def _foundation(account: Account) -> None:
+    registry = account.settings.environment == "registry"
+    bucket, purpose = (account.names.models_bucket, "models") if registry else (account.names.data_bucket, "data")
+    key = _key(account, purpose)
+    events_key = _key(account, "events")
+    _bucket(account, bucket, purpose, key)
+    _notifications(account, events_key)
+    for name, role in templates.roles(account.settings).items():
+        _role(account, name, role)
+    if registry:
+        _group(account)
+    else:
+        _repositories(account)
+        _log_groups(account)
+        account.client("s3").put_object(Bucket=bucket, Key="placeholders/none", Body=b"none\n")
+    if account.settings.environment == "prod":
+        _bus(account)
+
+
+def _key(account: Account, purpose: str) -> str:
+    """Make a customer key with its alias; return its ARN."""
+    kms = account.client("kms")
+    alias = f"alias/{account.names.name(purpose)}"
+    try:
+        arn = kms.describe_key(KeyId=alias)["KeyMetadata"]["Arn"]
+    except kms.exceptions.NotFoundException:
+        arn = kms.create_key(Description=f"{account.settings.project}: {purpose}")["KeyMetadata"]["Arn"]
+        kms.create_alias(AliasName=alias, TargetKeyId=arn)
+        kms.enable_key_rotation(KeyId=arn)
+    kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=account.policy(f"key-{purpose}"))
+    return arn
+
+
+def _bucket(account: Account, bucket: str, purpose: str, key: str) -> None:
+    s3 = account.client("s3")
+    _ensure(s3.create_bucket, Bucket=bucket, **_location(account.settings.region))
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_encryption(
+        Bucket=bucket,
+        ServerSideEncryptionConfiguration={
+            "Rules": [
+                {
+                    "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key},
+                    "BucketKeyEnabled": True,
+                }
+            ]
+        },
+    )
+    s3.put_bucket_ownership_controls(
+        Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    )
+    s3.put_public_access_block(
+        Bucket=bucket,
+        PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True,
+            "IgnorePublicAcls": True,
+            "BlockPublicPolicy": True,
+            "RestrictPublicBuckets": True,
+        },
+    )
+    s3.put_bucket_policy(Bucket=bucket, Policy=account.policy(f"bucket-{purpose}"))
+    s3.put_bucket_lifecycle_configuration(
+        Bucket=bucket, LifecycleConfiguration=templates.policy("lifecycle", account.settings)
+    )
+    if purpose == "data":
+        s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+
+
+def _location(region: str) -> dict[str, Any]:
+    return {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+
+
+def _notifications(account: Account, key: str) -> None:
+    """Make the topic that tells people, and the queue of events that could not be delivered."""
+    sns, sqs = account.client("sns"), account.client("sqs")
+    topic = sns.create_topic(Name=account.names.name("notifications"))["TopicArn"]
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="KmsMasterKeyId", AttributeValue=key)
+    sns.set_topic_attributes(
+        TopicArn=topic, AttributeName="Policy", AttributeValue=account.policy("topic-notifications")
+    )
+    for address in account.settings.notification_addresses:
+        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address)
+    url = sqs.create_queue(QueueName=account.names.name("dead-letters"))["QueueUrl"]
+    sqs.set_queue_attributes(
+        QueueUrl=url,
+        Attributes={
+            "KmsMasterKeyId": key,
+            "MessageRetentionPeriod": "1209600",
+            "Policy": account.policy("queue-dead-letters"),
+        },
+    )
+
+
+def _role(account: Account, name: str, role: dict[str, Any]) -> None:
+    iam = account.client("iam")
+    called = account.names.name(name)
+    trust = json.dumps(role["trust"])
+    if not _ensure(iam.create_role, RoleName=called, AssumeRolePolicyDocument=trust, Description=role["description"]):
+        iam.update_assume_role_policy(RoleName=called, PolicyDocument=trust)
+    for part, document in role["policies"].items():
+        iam.put_role_policy(RoleName=called, PolicyName=part, PolicyDocument=json.dumps(document))
+
+
+def _repositories(account: Account) -> None:
+    ecr = account.client("ecr")
+    for step in STEPS:
+        name = account.names.repository(step)
+        _ensure(
+            ecr.create_repository,
+            repositoryName=name,
+            imageTagMutability="IMMUTABLE",
+            imageScanningConfiguration={"scanOnPush": True},
+        )
+        ecr.set_repository_policy(repositoryName=name, policyText=account.policy("repository"))
+        ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=account.policy("repository-lifecycle"))
+
+
+def _log_groups(account: Account) -> None:
+    logs = account.client("logs")
+    groups = [f"/aws/lambda/{account.names.name(function)}" for function in FUNCTIONS]
+    for group in [*groups, *(f"/aws/sagemaker/{kind}" for kind in JOB_LOGS)]:
+        _ensure(logs.create_log_group, logGroupName=group)
+        logs.put_retention_policy(logGroupName=group, retentionInDays=account.settings.log_retention_days)
+
+
+def _bus(account: Account) -> None:
+    events = account.client("events")
+    _ensure(events.create_event_bus, Name=account.settings.project)
+    events.put_permission(EventBusName=account.settings.project, Policy=account.policy("bus"))
+
+
+def _group(account: Account) -> None:
+    sagemaker = account.client("sagemaker")
+    name = account.settings.project
+    _ensure(
+        sagemaker.create_model_package_group,
+        ModelPackageGroupName=name,
+        ModelPackageGroupDescription=f"Versions of {name} from every environment",
+    )
+    sagemaker.put_model_package_group_policy(ModelPackageGroupName=name, ResourcePolicy=account.policy("group"))
+
+
+def deploy(account: Account, release: Release) -> Release:
+    """Put a release into an account: functions, pipelines, rules and alarms.
+
+    Args:
+        account: dev, prod or registry; the registry has only rules and alarms.
+        release: what to run; its function versions don't count, for each account counts its own.
+
+    Returns:
+        The release with the versions of the functions that were published here.
+    """
+    if account.settings.environment in MEMBERS:
+        versions = {name: _function(account, name) for name in FUNCTIONS}
+        release = Release(release.version, release.git_commit, release.images, versions)
+        for pipeline in PIPELINES:
+            _pipeline(account, pipeline, release)
+    for rule in templates.rules(account.settings):
+        _rule(account, rule)
+    for alarm in templates.alarms(account.settings):
+        account.client("cloudwatch").put_metric_alarm(**alarm)
+    return release
+
+
+def _function(account: Account, name: str) -> str:
+    """Create or update a function, publish it and point its alias `live` there; return the version."""
+    aws = account.client("lambda")
+    called = account.names.name(name)
+    all_of = templates.functions(account.settings)
+    function = all_of["functions"][name]
+    code = {"ZipFile": package.build()}
+    configuration = {
+        "FunctionName": called,
+        "Runtime": all_of["runtime"],
+        "Role": account.names.role(name),
+        "Handler": function["handler"],
+        "Timeout": function["timeout"],
+        "MemorySize": function["memory"],
+        "Description": function["description"],
+        "Environment": {"Variables": all_of["environment"]},
+    }
+    made = _ensure(aws.create_function, **configuration, Code=code)
+    if made is None:
+        aws.update_function_configuration(**configuration)
+        aws.update_function_code(FunctionName=called, **code)
+    version = aws.publish_version(FunctionName=called)["Version"]
+    alias = {"FunctionName": called, "Name": "live", "FunctionVersion": version}
+    if _ensure(aws.create_alias, **alias) is None:
+        aws.update_alias(**alias)
+    return version
+
+
+def _pipeline(account: Account, pipeline: str, release: Release) -> None:
+    sagemaker = account.client("sagemaker")
+    request = {
+        "PipelineName": account.names.name(pipeline),
+        "PipelineDefinition": render(account.settings, pipeline, release).text(),
+        "PipelineDescription": f"Release {release.version}, commit {release.git_commit}",
+        "RoleArn": account.names.role("pipeline"),
+    }
+    try:
+        sagemaker.describe_pipeline(PipelineName=request["PipelineName"])
+    except sagemaker.exceptions.ResourceNotFound:
+        sagemaker.create_pipeline(**request)
+    else:
+        sagemaker.update_pipeline(**request)
+
+
+def _rule(account: Account, rule: dict[str, Any]) -> None:
+    events = account.client("events")
+    arguments = dict(rule["rule"])
+    if "EventPattern" in arguments:
+        arguments["EventPattern"] = json.dumps(arguments["EventPattern"])
+    arn = events.put_rule(**arguments)["RuleArn"]
+    bus = {"EventBusName": arguments["EventBusName"]} if "EventBusName" in arguments else {}
+    failed = events.put_targets(Rule=arguments["Name"], Targets=rule["targets"], **bus)["FailedEntries"]
+    if failed:
+        raise RuntimeError(f"rule {arguments['Name']}: {failed[0]['TargetId']}: {failed[0]['ErrorMessage']}")
+    for target in rule["targets"]:
+        if ":function:" in target["Arn"]:
+            function, _, qualifier = target["Arn"].partition(":function:")[2].partition(":")
+            _ensure(
+                account.client("lambda").add_permission,
+                FunctionName=function,
+                Qualifier=qualifier,
+                StatementId=arguments["Name"],
+                Action="lambda:InvokeFunction",
+                Principal="events.amazonaws.com",
+                SourceArn=arn,
+            )
