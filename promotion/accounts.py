@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 
+from pipeline import account as credentials
 from pipeline import settings
 from pipeline.names import Names
 
@@ -61,15 +62,11 @@ def account(environment: str) -> Account:
         botocore.exceptions.ClientError: the role may not be assumed.
     """
     chosen = settings.load(environment)
-    if settings.is_local():
-        session = boto3.Session(chosen.account, "local", region_name=chosen.region)
-    else:
-        session = _in_account(chosen)
-    return Account(chosen, session)
+    return Account(chosen, _in_account(chosen))
 
 
 def _in_account(chosen: settings.Settings) -> boto3.Session:
-    own = boto3.Session(region_name=chosen.region)
+    own = credentials.session(chosen)
     sts = own.client("sts")
     if sts.get_caller_identity()["Account"] == chosen.account:
         return own
@@ -79,9 +76,7 @@ def _in_account(chosen: settings.Settings) -> boto3.Session:
         RoleSessionName=re.sub(r"[^\w+=,.@-]", "-", f"promotion-{who()}")[:64],
         **external,
     )["Credentials"]
-    return boto3.Session(
-        keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=chosen.region
-    )
+    return boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region_name=chosen.region)
 
 
 def who() -> str:

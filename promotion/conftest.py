@@ -1,4 +1,4 @@
-"""Three local accounts in a process of their own: real S3, KMS, ECR, SNS and Lambda calls over a real port."""
+"""Three local accounts in a process of their own: real S3, KMS, ECR and SNS over a real port."""
 
 import os
 import socket
@@ -50,10 +50,11 @@ def emulator(tmp_path_factory):
 
 
 @pytest.fixture
-def local(emulator, monkeypatch):
+def local(emulator, monkeypatch, tmp_path):
     """The emulator, emptied, with every client pointed to it."""
     urllib.request.urlopen(urllib.request.Request(f"{emulator}/_ministack/reset", method="POST")).read()
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
+    monkeypatch.setenv("BATON_REGISTRIES", str(tmp_path / "none"))
     monkeypatch.setenv("BUILD_TAG", "tests")
     accounts.account.cache_clear()
     yield emulator

@@ -79,10 +79,7 @@ def copy(source: Registry, target: Registry, images: Mapping[str, str], tag: str
         else:
             _collect(source, repository, digest, manifests, blobs)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        placed = [
-            pool.submit(_place, source, target, digest, blob, [*images], done)
-            for digest, blob in blobs.items()
-        ]
+        placed = [pool.submit(_place, source, target, digest, blob, [*images], done) for digest, blob in blobs.items()]
         for result in placed:
             result.result()
     for repository, digest, content, media_type in manifests:  # children before the index that lists them

@@ -35,7 +35,7 @@ class Manifest:
         images: of every step, the image manifest.
         definitions: of `environment/pipeline`, the rendered definition; published function versions stay
             variables in it, because each account numbers its own.
-        function_code: of every Lambda function, the zip archive.
+        function_code: the archive of the Lambda functions.
         sboms: of every step, the CycloneDX document of what its image contains.
         terraform: the tree of Terraform's modules and roots, settings, policies and event rules.
         tests: the JUnit report of the tests that passed; empty if none was handed in.
@@ -46,8 +46,8 @@ class Manifest:
     git_clean: bool
     images: Mapping[str, str]
     definitions: Mapping[str, str] = field(default_factory=dict)
-    function_code: Mapping[str, str] = field(default_factory=dict)
     sboms: Mapping[str, str] = field(default_factory=dict)
+    function_code: str = ""
     terraform: str = ""
     tests: str = ""
 
@@ -65,10 +65,10 @@ class Manifest:
         """Return path → digest of every file that the release consists of beside its images."""
         named = {
             **{f"definitions/{name}.json": value for name, value in self.definitions.items()},
-            **{f"functions/{name}.zip": value for name, value in self.function_code.items()},
             **{f"sboms/{name}.cdx.json": value for name, value in self.sboms.items()},
         }
-        return named | ({"tests.xml": self.tests} if self.tests else {})
+        single = {"functions.zip": self.function_code, "tests.xml": self.tests}
+        return named | {path: value for path, value in single.items() if value}
 
     @classmethod
     def read(cls, content: bytes, name: str) -> Manifest:
@@ -104,12 +104,12 @@ def _check(value: dict[str, Any], name: str) -> None:
     demand(bool(VERSION.fullmatch(str(value["version"]))), "version", "letters, digits, dots and hyphens")
     demand(isinstance(value["git_commit"], str), "git_commit", "a text")
     demand(isinstance(value["git_clean"], bool), "git_clean", "true or false")
-    for part in ("images", "definitions", "function_code", "sboms"):
+    for part in ("images", "definitions", "sboms"):
         demand(isinstance(value[part], dict), part, "an object")
         for key, text in value[part].items():
             demand(PART.fullmatch(key) is not None, f"{part}.{key}", "a name")
             demand(is_digest(text), f"{part}.{key}", "a digest (sha256:…)")
     for step in STEPS:
         demand(step in value["images"], f"images.{step}", "there")
-    for part in ("terraform", "tests"):
+    for part in ("function_code", "terraform", "tests"):
         demand(value[part] == "" or is_digest(value[part]), part, "a digest (sha256:…)")

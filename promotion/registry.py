@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import hashlib
 import json
 import os
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 import urllib3
 
+from pipeline.settings import is_local
 from promotion.accounts import Account
 from promotion.manifest import digest as digest_of
 from promotion.refusals import DigestMismatch, DigestMissing, RegistryFailed, TagMoved
 
+ROOT = Path(__file__).parent.parent
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 ACCEPTED = (
@@ -27,9 +30,7 @@ ACCEPTED = (
 )
 BLOCK = 1 << 20
 PATIENCE = urllib3.Timeout(connect=10, read=120)
-AGAIN = urllib3.Retry(
-    4, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False
-)
+AGAIN = urllib3.Retry(4, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
 
 
 class Registry:
@@ -39,14 +40,22 @@ class Registry:
         address: where it listens, https://host or http://host:port.
         host: the name to ask it by, if that isn't the address's (several registries behind one port).
         authorization: the value of the Authorization header, if it wants one.
+        announce: told of each tag given (repository, tag, manifest, media type), where somebody must be told.
     """
 
-    def __init__(self, address: str, host: str = "", authorization: str = "") -> None:
+    def __init__(
+        self,
+        address: str,
+        host: str = "",
+        authorization: str = "",
+        announce: Callable[[str, str, bytes, str], None] | None = None,
+    ) -> None:
         self.address = address.rstrip("/")
         self.name = host or urlsplit(address).netloc
         self.headers = {"Host": host} if host else {}
         if authorization:
             self.headers["Authorization"] = authorization
+        self._announce = announce
         self._pool = _pool(address)
 
     def manifest(self, repository: str, reference: str) -> tuple[bytes, str]:
@@ -95,11 +104,12 @@ class Registry:
         Raises:
             TagMoved: the tag is there and points elsewhere.
         """
-        self.check_tag(repository, tag, digest, absent=True)
+        content, media_type = self.manifest(repository, digest)
         if self.tagged(repository, tag) is None:
-            content, media_type = self.manifest(repository, digest)
             self.put_manifest(repository, tag, content, media_type)
-            self.check_tag(repository, tag, digest)
+        self.check_tag(repository, tag, digest)
+        if self._announce:
+            self._announce(repository, tag, content, media_type)
 
     def check_tag(self, repository: str, tag: str, digest: str, absent: bool = False) -> None:
         """Demand that a tag points to a digest; `absent` allows that there is no such tag.
@@ -119,9 +129,7 @@ class Registry:
             DigestMismatch: the bytes, all given by then, aren't the digest's.
             RegistryFailed: any other answer, or the connection broke.
         """
-        answer = self._ask(
-            "GET", f"{repository}/blobs/{digest}", {"Accept-Encoding": "identity"}, stream=True
-        )
+        answer = self._ask("GET", f"{repository}/blobs/{digest}", {"Accept-Encoding": "identity"}, stream=True)
         if answer.status == 404:
             raise DigestMissing(f"{self.name}/{repository} doesn't hold the layer {digest}.")
         self._demand(answer, 200, f"layer {digest} of {repository}")
@@ -171,10 +179,8 @@ class Registry:
 
     def _cancel(self, place: str) -> None:
         # An upload left open costs nothing for good: registries drop it after a while.
-        try:
+        with contextlib.suppress(RegistryFailed):
             self._send("DELETE", self._at(place), {}, retries=False)
-        except RegistryFailed:
-            pass
 
     def _ask(
         self,
@@ -202,13 +208,11 @@ class Registry:
 
     def _demand(self, answer: urllib3.BaseHTTPResponse, status: int | tuple[int, ...], what: str) -> None:
         if answer.status not in (status if isinstance(status, tuple) else (status,)):
-            raise RegistryFailed(
-                f"Registry {self.name} answered {answer.status}{_reason(answer)} for {what}."
-            )
+            raise RegistryFailed(f"Registry {self.name} answered {answer.status}{_reason(answer)} for {what}.")
 
 
 class _Reader:
-    """Blocks as the file that urllib3 reads a body from; without `tell`, so that nothing tries to rewind it."""
+    """Blocks as the file that urllib3 reads a body from; it has no `tell`, so nothing tries to rewind it."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
@@ -237,20 +241,50 @@ def _pool(address: str) -> urllib3.PoolManager:
 
 
 def of(account: Account) -> Registry:
-    """Return an account's registry: what BATON_REGISTRY_<account id> names, else its ECR.
+    """Return an account's registry: its ECR, or what stands in for it on this machine.
 
-    Where the clients are pointed to local accounts (AWS_ENDPOINT_URL), one port answers for every account's
-    ECR and tells them apart by the name it is asked by.
+    Where the clients are pointed to local accounts, a registry that `stand_ins` names comes first; else one
+    port answers for every account's ECR and tells them apart by the name it is asked by.
     """
-    if own := os.environ.get(f"BATON_REGISTRY_{account.id}"):
-        return Registry(own)
-    ecr = account.client("ecr")
-    granted = ecr.get_authorization_token()["authorizationData"][0]
-    token = granted["authorizationToken"]
-    token = token.decode() if isinstance(token, bytes) else token
-    base64.b64decode(token, validate=True)
-    endpoint, proxy = ecr.meta.endpoint_url, granted["proxyEndpoint"]
     name = f"{account.id}.dkr.ecr.{account.settings.region}.amazonaws.com"
-    if urlsplit(proxy).netloc == name and not urlsplit(endpoint).netloc.endswith(".amazonaws.com"):
-        return Registry(endpoint, name, f"Basic {token}")
-    return Registry(proxy, "", f"Basic {token}")
+    ecr = account.client("ecr")
+    if is_local():
+        if own := stand_ins().get(name):
+            return Registry(f"http://{own}", announce=lambda *image: _announce(ecr, *image))
+        return Registry(ecr.meta.endpoint_url, name)
+    granted = ecr.get_authorization_token()["authorizationData"][0]
+    return Registry(granted["proxyEndpoint"], "", f"Basic {granted['authorizationToken']}")
+
+
+def stand_ins() -> dict[str, str]:
+    """Return registry name → host:port of the registries that stand in for local accounts' ECR.
+
+    They are listed in .baton/registries.json, or in the file that BATON_REGISTRIES names.
+
+    Raises:
+        RegistryFailed: the file isn't JSON.
+    """
+    file = Path(os.environ.get("BATON_REGISTRIES") or ROOT / ".baton" / "registries.json")
+    try:
+        return json.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        raise RegistryFailed(f"{file}: not JSON.") from None
+
+
+def _announce(ecr: Any, repository: str, tag: str, content: bytes, media_type: str) -> None:
+    """Let ECR's own API know of an image that a registry beside it holds."""
+    image = {"imageDigest": digest_of(content)}
+    try:
+        held = ecr.describe_images(repositoryName=repository, imageIds=[image])["imageDetails"]
+    except ecr.exceptions.ImageNotFoundException:
+        held = []
+    if not any(tag in one.get("imageTags", ()) for one in held):
+        ecr.put_image(
+            repositoryName=repository,
+            imageManifest=content.decode(),
+            imageManifestMediaType=media_type,
+            imageTag=tag,
+            **image,
+        )

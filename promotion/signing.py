@@ -35,9 +35,7 @@ def sign(registry: Account, content: bytes) -> bytes:
             SigningAlgorithm=ALGORITHM,
         )
     except ClientError as error:
-        raise ReleaseNotSigned(
-            f"Key {key(registry)} in account {registry.id} did not sign ({_code(error)})."
-        ) from None
+        raise ReleaseNotSigned(f"Key {key(registry)} in account {registry.id} did not sign ({_code(error)}).") from None
     document = {"algorithm": ALGORITHM, "key": answer["KeyId"], "signature": _text(answer["Signature"])}
     return json.dumps(document, sort_keys=True).encode() + b"\n"
 
@@ -64,9 +62,7 @@ def verify(registry: Account, content: bytes, signature: bytes, name: str) -> No
     except ClientError as error:
         if _code(error) == "KMSInvalidSignatureException":
             raise ReleaseTampered(f"{name}: the manifest isn't what {key(registry)} signed.") from None
-        raise ReleaseNotSigned(
-            f"{name}: {key(registry)} in {registry.id} can't verify ({_code(error)})."
-        ) from None
+        raise ReleaseNotSigned(f"{name}: {key(registry)} in {registry.id} can't verify ({_code(error)}).") from None
     if not answer["SignatureValid"]:
         raise ReleaseTampered(f"{name}: the manifest isn't what {key(registry)} signed.")
 

@@ -112,9 +112,8 @@ def sources(step: str, root: Path = ROOT) -> list[Path]:
         raise NotBuilt(f"steps/{step}: there is no such step (no __main__.py).")
     folders = (root / "steps" / "common", root / "steps" / step)
     files = {file for folder in folders for pattern in KEPT for file in folder.rglob(pattern)}
-    return [root / "steps" / "__init__.py"] + sorted(
-        file for file in files if not any(file.match(pattern) for pattern in LEFT_OUT)
-    )
+    code = sorted(file for file in files if not any(file.match(pattern) for pattern in LEFT_OUT))
+    return [root / "steps" / "__init__.py", *code]
 
 
 def requirements(step: str, root: Path = ROOT) -> bytes:
@@ -132,9 +131,7 @@ def sbom(step: str, root: Path = ROOT) -> bytes:
     Raises:
         NotBuilt: uv is missing, or the lock doesn't know the step.
     """
-    document = json.loads(
-        _export(step, root, "--format", "cyclonedx1.5", "--preview-features", "sbom-export")
-    )
+    document = json.loads(_export(step, root, "--format", "cyclonedx1.5", "--preview-features", "sbom-export"))
     document.pop("serialNumber", None)
     document.get("metadata", {}).pop("timestamp", None)
     return _json(document)

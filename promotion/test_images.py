@@ -126,9 +126,7 @@ def test_a_tag_that_moved_is_named_and_nothing_is_copied(registered):
     dev, prod = registries.of(account("dev")), registries.of(account("prod"))
     preprocess, train = registered
     other = {"schemaVersion": 2, "config": {}, "layers": []}
-    account("prod").client("ecr").put_image(
-        repositoryName=train, imageManifest=json.dumps(other), imageTag="1.0"
-    )
+    account("prod").client("ecr").put_image(repositoryName=train, imageManifest=json.dumps(other), imageTag="1.0")
     with pytest.raises(TagMoved, match=f"{train}:1.0 points to"):
         images.copy(dev, prod, registered, "1.0")
     assert prod.tagged(preprocess, "1.0") is None

@@ -1,0 +1,150 @@
+"""A release from a checkout: everything that is deployed is made here, once, and named by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from functions import package
+from pipeline import settings
+from pipeline.execution import DEFINITIONS, render
+from pipeline.names import STEPS
+from pipeline.release import Release
+from promotion import images as copies
+from promotion import registry as registries
+from promotion import source
+from promotion.accounts import account
+from promotion.manifest import DIGEST, VERSION, Manifest, digest
+from promotion.refusals import NotBuilt
+from promotion.releases import Releases
+
+ROOT = source.ROOT
+ENVIRONMENTS = ("dev", "prod")
+"""Where pipelines live."""
+INFRASTRUCTURE = ("terraform", "policies", "events", "environments")
+STATE = (".terraform", ".tfstate", ".tfplan")
+"""What Terraform leaves in its tree that is no part of it."""
+
+
+def build(
+    version: str = "",
+    images: Mapping[str, str] | None = None,
+    sboms: Mapping[str, bytes] | None = None,
+    tests: bytes | None = None,
+) -> Manifest:
+    """Make a release of this checkout, keep it in the registry account, unsigned, and return its manifest.
+
+    Args:
+        version: its name; by default the project's version and the commit.
+        images: step → digest of what was pushed to dev's registry; None makes them of the steps' sources.
+        sboms: step → CycloneDX document; a step without one gets that of its locked dependencies.
+        tests: the JUnit report of the tests that this checkout passed.
+
+    Raises:
+        NotBuilt: the checkout isn't a clean commit, outside local accounts, or something is missing in it.
+        ReleaseExists: the version is taken by other content.
+        DigestMissing, TagMoved, RegistryFailed: dev's registry doesn't hold the images, or not by this name.
+    """
+    commit, clean = checkout()
+    if not clean and not settings.is_local():
+        raise NotBuilt("The checkout differs from its commit; a release is built from a commit.")
+    images = dict(images) if images is not None else source.register("dev")
+    version = version or default_version(commit, clean, images)
+    if not VERSION.fullmatch(version):
+        raise NotBuilt(f"Version {version}: only letters, digits, dots, hyphens and underscores.")
+    for step in STEPS:
+        if not DIGEST.fullmatch(images.get(step, "")):
+            raise NotBuilt(f"images.{step}: not a digest (sha256:…).")
+    files = _files(version, commit, images, sboms or {}, tests)
+    manifest = Manifest(
+        version,
+        commit,
+        clean,
+        images,
+        definitions=_digests(files, "definitions/", ".json"),
+        sboms=_digests(files, "sboms/", ".cdx.json"),
+        function_code=digest(files["functions.zip"]),
+        terraform=tree_digest(),
+        tests=digest(tests) if tests else "",
+    )
+    _tag(manifest)
+    Releases(account("registry")).store(manifest, files)
+    return manifest
+
+
+def _files(
+    version: str, commit: str, images: Mapping[str, str], sboms: Mapping[str, bytes], tests: bytes | None
+) -> dict[str, bytes]:
+    # Each account numbers its own published functions, so their versions stay variables here.
+    release = Release(version, commit, images)
+    files = {
+        f"definitions/{environment}/{pipeline}.json": render(settings.load(environment), pipeline, release)
+        .text()
+        .encode()
+        for environment in ENVIRONMENTS
+        for pipeline in DEFINITIONS
+    }
+    files |= {f"sboms/{step}.cdx.json": sboms.get(step) or source.sbom(step) for step in STEPS}
+    return files | {"functions.zip": package.build()} | ({"tests.xml": tests} if tests else {})
+
+
+def _digests(files: Mapping[str, bytes], prefix: str, suffix: str) -> dict[str, str]:
+    return {
+        path.removeprefix(prefix).removesuffix(suffix): digest(content)
+        for path, content in files.items()
+        if path.startswith(prefix)
+    }
+
+
+def _tag(manifest: Manifest) -> None:
+    """Give dev's images the release's tag, after making sure that all of them are there."""
+    registry = registries.of(account("dev"))
+    named = repositories(manifest)
+    copies.check(registry, named)
+    for repository, found in named.items():
+        registry.put_tag(repository, manifest.version, found)
+
+
+def repositories(manifest: Manifest) -> dict[str, str]:
+    """Return repository → digest of a release's images; repositories have one name in every account."""
+    names = account("dev").names
+    return {names.repository(step): found for step, found in manifest.images.items()}
+
+
+def checkout(root: Path = ROOT) -> tuple[str, bool]:
+    """Return the checkout's commit, and whether it is exactly that commit; `unknown` where git knows none."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+        except OSError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    return commit or "unknown", commit is not None and git("status", "--porcelain") == ""
+
+
+def default_version(commit: str, clean: bool, images: Mapping[str, str]) -> str:
+    """Return the project's version with the commit; without a clean commit, with what it would hold too."""
+    number = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    name = f"{number}-{commit[:12]}"
+    if clean:
+        return name
+    files = _files("", commit, images, {}, None)
+    parts = [*images.values(), tree_digest(), *(digest(content) for content in files.values())]
+    return f"{name}-{hashlib.sha256(' '.join(sorted(parts)).encode()).hexdigest()[:8]}"
+
+
+def tree_digest(root: Path = ROOT) -> str:
+    """Return the digest of the infrastructure's files, by path and content."""
+    seen = hashlib.sha256()
+    for folder in INFRASTRUCTURE:
+        for file in sorted((root / folder).rglob("*")):
+            path = file.relative_to(root).as_posix()
+            if file.is_file() and not any(mark in path for mark in STATE):
+                seen.update(f"{digest(file.read_bytes())} {path}\n".encode())
+    return f"sha256:{seen.hexdigest()}"

@@ -1,0 +1,97 @@
+"""A deployment's plan: what would change, shown before it is approved, and the very same applied."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+from promotion.manifest import Manifest, digest
+from promotion.refusals import PlanStale
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deployer would change in an environment to make it run a release.
+
+    Attributes:
+        environment, release, identity: where, and which release by version and manifest's digest.
+        deployer: who made it and can apply it.
+        changes: one line each, with what is there before and after; empty if nothing would change.
+        file: a file of the deployer's own that belongs to it, with `file_digest`; empty if it needs none.
+    """
+
+    environment: str
+    release: str
+    identity: str
+    deployer: str
+    changes: tuple[str, ...]
+    file: str = ""
+    file_digest: str = ""
+
+    def content(self) -> bytes:
+        """Return the plan as JSON, the same bytes for the same plan."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+    @property
+    def digest(self) -> str:
+        """What an approval names."""
+        return digest(self.content())
+
+    def covers(self, other: Plan) -> bool:
+        """Whether approving this plan approves the other: the same goal, and no change that isn't in this."""
+        same = (self.environment, self.identity) == (other.environment, other.identity)
+        return same and set(other.changes) <= set(self.changes)
+
+    def text(self) -> str:
+        """Return the plan as people read it."""
+        head = f"{self.environment} → release {self.release} ({self.identity[:19]}), by {self.deployer}"
+        lines = self.changes or ("nothing changes",)
+        return "\n".join([head, *(f"  {line}" for line in lines)])
+
+    @classmethod
+    def of(cls, content: bytes, name: str) -> Plan:
+        """Read a plan.
+
+        Raises:
+            PlanStale: it isn't one, or the file that belongs to it is gone or another.
+        """
+        try:
+            value = json.loads(content)
+            plan = cls(**{**value, "changes": tuple(value["changes"])})
+        except (ValueError, TypeError, KeyError):
+            raise PlanStale(f"{name}: not a plan.") from None
+        return plan
+
+    def demand_file(self) -> None:
+        """Demand that the file which belongs to the plan is still that file.
+
+        Raises:
+            PlanStale: it is gone, or another.
+        """
+        if self.file:
+            path = Path(self.file)
+            if not path.is_file() or digest(path.read_bytes()) != self.file_digest:
+                raise PlanStale(f"{self.file}: gone, or not the file that was planned; plan again.")
+
+    def write(self, path: Path) -> None:
+        """Write the plan to a file, by rename."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(self.content())
+        part.replace(path)
+
+
+class Deployer(Protocol):
+    """What puts a release in place in one environment; `folder` holds the release's files."""
+
+    def plan(self, manifest: Manifest, folder: Path) -> Plan:
+        """Return what would change; change nothing."""
+
+    def apply(self, plan: Plan, manifest: Manifest, folder: Path) -> None:
+        """Apply a plan. Interrupted, and applied from a new plan, it ends in the same state."""
+
+    def running(self) -> Mapping[str, str]:
+        """Return step → digest of what the environment's pipelines run."""

@@ -1,0 +1,223 @@
+"""Putting a release in place in an environment, and taking it back: the order of things, and their record.
+
+Each part can be done twice without harm, and the record tells how far the last run came, so that a run that
+was interrupted anywhere is finished by running it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from promotion import images, lock, notify
+from promotion import registry as registries
+from promotion.accounts import account, who
+from promotion.build import repositories
+from promotion.manifest import Manifest
+from promotion.plans import Deployer, Plan
+from promotion.refusals import (
+    ApprovalMissing,
+    DeployFailed,
+    NothingToRollBackTo,
+    PlanStale,
+    SmokeFailed,
+)
+from promotion.releases import DEPLOY, PROMOTE, PUT_BACK, ROLLBACK, Event, Releases
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / ".baton" / "releases"
+ENDS = ("serving", "failed", "refused")
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Who decided, and why."""
+
+    who: str
+    why: str
+
+
+Ask = Callable[[Plan], Approval | None]
+"""Shows a plan to a person and returns the decision; None is a refusal."""
+
+Smoke = Callable[[Manifest], str]
+"""Runs the canary batch and returns what came of it in a sentence, or raises SmokeFailed."""
+
+
+@dataclass
+class Environment:
+    """One environment, how releases are put in place there, and how they are tried there.
+
+    Attributes:
+        name: dev or prod.
+        deployer: what plans and applies.
+        smoke: the canary batch.
+        source: the environment whose registry the images come from.
+        say: told what happens, line by line.
+    """
+
+    name: str
+    deployer: Deployer
+    smoke: Smoke
+    source: str = "dev"
+    say: Callable[[str], None] = print
+
+    @cached_property
+    def releases(self) -> Releases:
+        """The record in the registry account."""
+        return Releases(account("registry"))
+
+    def plan(self, version: str) -> Plan:
+        """Return what putting a release in place would change. Nothing is changed.
+
+        Raises:
+            Refused: the release can't be trusted, or can't be planned.
+        """
+        manifest = self._trusted(version)
+        return self.deployer.plan(manifest, self.releases.fetch(manifest, FOLDER))
+
+    def promote(self, version: str, ask: Ask, approved: Plan | None = None) -> str:
+        """Put a release in place: verify, plan, have it approved, copy, apply, try, record.
+
+        Args:
+            version: the release.
+            ask: asked for a decision on the plan.
+            approved: a plan made earlier, which is the one that `ask` decides on and the one applied.
+
+        Returns:
+            What came of it, in a sentence.
+
+        Raises:
+            Refused: by name; the environment runs what it ran before, or the same command finishes it.
+        """
+        action = DEPLOY if self.name == self.source else PROMOTE
+        with lock.held(self.releases.objects, self.name, f"{action} {version}") as held:
+            self._finish_put_back(held)
+            manifest = self._trusted(version)
+            return self._put_in_place(held, manifest, action, ask, approved)
+
+    def rollback(self, ask: Ask, to: str = "") -> str:
+        """Put the release that served before in place again, with today's infrastructure.
+
+        Raises:
+            NothingToRollBackTo: none served before.
+            Refused: as `promote`.
+        """
+        with lock.held(self.releases.objects, self.name, f"{ROLLBACK} {to}".strip()) as held:
+            self._finish_put_back(held)
+            before = self.releases.line(self.name)[:-1]
+            if not before or (to and to not in before):
+                what = f"Release {to} hasn't served" if to else "No other release has served"
+                raise NothingToRollBackTo(f"{what} in {self.name} before the present one.")
+            manifest = self.releases.verified(to or before[-1])
+            return self._put_in_place(held, manifest, ROLLBACK, ask, None)
+
+    def _trusted(self, version: str) -> Manifest:
+        """A release that is signed, not marked, and whose images the source's registry holds by its tag."""
+        manifest = self.releases.verified(version)
+        self.releases.unmarked(manifest, self.name)
+        images.check(registries.of(account(self.source)), repositories(manifest), version)
+        self.say(f"release {version} ({manifest.identity[:19]}): signature and images verified")
+        return manifest
+
+    def _put_in_place(self, held: lock.Lock, manifest: Manifest, action: str, ask: Ask, approved: Plan | None) -> str:
+        folder = self.releases.fetch(manifest, FOLDER)
+        plan = self._plan(manifest, folder, approved)
+        present = self.releases.serving(self.name)
+        if not plan.changes and present and present.identity == manifest.identity:
+            return f"{self.name} runs release {manifest.version} already, since {present.when}."
+        decision = self._decided(plan, manifest, action, ask)
+        self._apply(held, plan, manifest, folder)
+        self.releases.tell(self.name, "applied", action, manifest, decision.why, plan=plan.digest)
+        try:
+            result = self.smoke(manifest)
+        except SmokeFailed as failed:
+            held.check()
+            self._failed(held, manifest, action, str(failed))
+            raise
+        held.check()
+        self.say(f"canary batch: {result}")
+        self.releases.tell(self.name, "serving", action, manifest, decision.why, who=decision.who, plan=plan.digest)
+        return f"{self.name} runs release {manifest.version}."
+
+    def _plan(self, manifest: Manifest, folder: Path, approved: Plan | None) -> Plan:
+        if approved is None:
+            return self.deployer.plan(manifest, folder)
+        approved.demand_file()
+        if (approved.environment, approved.identity) != (self.name, manifest.identity):
+            raise PlanStale(f"The plan is for {approved.environment} and release {approved.release}.")
+        if not approved.covers(self.deployer.plan(manifest, folder)):
+            raise PlanStale(f"{self.name} has changed since the plan was made; plan again.")
+        return approved
+
+    def _decided(self, plan: Plan, manifest: Manifest, action: str, ask: Ask) -> Approval:
+        """The decision on the plan: the one on record if a run it allowed was interrupted, else a new one."""
+        for event in self.releases.history(self.name):
+            if event.what in ENDS:
+                break
+            if event.what == "approved" and (event.action, event.identity) == (action, manifest.identity):
+                kept = self.releases.plan(event.plan)
+                if kept and Plan.of(kept, event.plan).covers(plan):
+                    self.say(f"continues what {event.who} approved at {event.when}")
+                    return Approval(event.who, event.why)
+        self.say(plan.text())
+        decision = ask(plan)
+        if decision is None or not decision.who.strip() or not decision.why.strip():
+            self.releases.tell(self.name, "refused", action, manifest, decision.why if decision else "not approved")
+            raise ApprovalMissing(
+                f"Release {manifest.version} was not approved for {self.name}: an approval has a name and a reason."
+            )
+        kept = self.releases.keep_plan(plan.content())
+        self.releases.tell(
+            self.name, "approved", action, manifest, decision.why.strip(), who=decision.who.strip(), plan=kept
+        )
+        return decision
+
+    def _apply(self, held: lock.Lock, plan: Plan, manifest: Manifest, folder: Path) -> None:
+        """Copy what is missing, apply the plan, and read back what runs."""
+        if self.name != self.source:
+            held.check()
+            source, target = (registries.of(account(name)) for name in (self.source, self.name))
+            done = images.copy(source, target, repositories(manifest), manifest.version)
+            self.say(f"images: {done.sentence()}")
+        held.check()
+        self.deployer.apply(plan, manifest, folder)
+        for step, found in self.deployer.running().items():
+            if found != manifest.images[step]:
+                raise DeployFailed(f"{self.name} runs {step} {found}, not {manifest.images[step]}.")
+
+    def _failed(self, held: lock.Lock, manifest: Manifest, action: str, why: str) -> None:
+        self.say(f"canary batch: {why}")
+        self._record_failure(self.releases.tell(self.name, "failed", action, manifest, why), manifest)
+        self._finish_put_back(held)
+
+    def _record_failure(self, event: Event, manifest: Manifest) -> None:
+        if event.action != ROLLBACK:
+            self.releases.mark(manifest, self.name, event.why)
+
+    def _finish_put_back(self, held: lock.Lock) -> None:
+        """Put the previous release back after a failed canary batch, unless that is done."""
+        ends = (event for event in self.releases.history(self.name) if event.what in ENDS)
+        event = next((event for event in ends if event.what != "refused"), None)
+        if event is None or event.what != "failed":
+            return
+        failed = self.releases.verified(event.release)
+        self._record_failure(event, failed)
+        line = self.releases.line(self.name)
+        if not line or event.action == ROLLBACK:
+            notify.people(self.name, f"Release {event.release} failed in {self.name}", event.why)
+            return
+        previous = self.releases.verified(line[-1])
+        folder = self.releases.fetch(previous, FOLDER)
+        plan = self.deployer.plan(previous, folder)
+        self._apply(held, plan, previous, folder)
+        why = f"Release {failed.version} failed: {event.why}"
+        self.releases.tell(self.name, "serving", PUT_BACK, previous, why, who=who(), plan=plan.digest)
+        self.say(f"{self.name} runs release {previous.version} again")
+        notify.people(
+            self.name,
+            f"Release {failed.version} failed in {self.name}; {previous.version} serves again",
+            f"{event.why}\nRelease {failed.version} is marked as failed and will not be promoted again.",
+        )
