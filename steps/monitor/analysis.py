@@ -50,9 +50,7 @@ def check(job: Job) -> Outcome:
     before = statistics.read(job.statistics)
     names = [str(feature["name"]) for feature in limits["features"]]
     if set(names) != set(before.columns):
-        raise BadBaseline(
-            f"{job.constraints.name} and {job.statistics.name} don't describe the same columns."
-        )
+        raise BadBaseline(f"{job.constraints.name} and {job.statistics.name} don't describe the same columns.")
     source, table = read_batch(job, names, before, tuple(limits["monitoring_config"]["missing_values"]))
     found = checks.run(table, before, limits)
     violated = [each for each in found if each.violated]
@@ -78,16 +76,12 @@ def check(job: Job) -> Outcome:
     )
 
 
-def read_batch(
-    job: Job, names: list[str], before: Table, signs: tuple[str, ...]
-) -> tuple[scan.Source, Table]:
+def read_batch(job: Job, names: list[str], before: Table, signs: tuple[str, ...]) -> tuple[scan.Source, Table]:
     """Return the batch's sketch; its columns are the baseline's where their names or their number say so."""
     files = _files(job)
     cells = scan.first_line(files[0])
     if not job.header and {cell.lower() for cell in cells} & {name.lower() for name in names}:
-        raise UnreadableBatch(
-            f"{files[0].name}, row 1: a header line where dataset_format says there is none."
-        )
+        raise UnreadableBatch(f"{files[0].name}, row 1: a header line where dataset_format says there is none.")
     unnamed = [*names[: len(cells)], *(f"_c{i}" for i in range(len(names), len(cells)))]
     given = cells if job.header else unnamed
     kinds = {name: "text" if _is_text(before, name) else "number" for name in given}

@@ -71,9 +71,7 @@ def _row_count(rows: int, config: dict) -> Check:
     least, most = config["row_count_constraints"]["minimum"], config["row_count_constraints"]["maximum"]
     allowed = f"at least {least}" if most is None else f"{least} to {most}"
     wrong = rows < (least or 0) or (most is not None and rows > most)
-    return Check(
-        WHOLE_TABLE, "completeness_check", f"{rows} rows where {allowed} belong.", effect=float(wrong)
-    )
+    return Check(WHOLE_TABLE, "completeness_check", f"{rows} rows where {allowed} belong.", effect=float(wrong))
 
 
 def column_checks(name: str, column: Column, baseline: Column, limits: dict, config: dict) -> Iterator[Check]:
@@ -129,9 +127,7 @@ def data_type(name: str, column: Numbers, baseline: Column, kind: str, allowed: 
     )
     if kind == "Integral":
         share = column.fractional / max(1, rows)
-        sentence = (
-            f"{_rows_are(column.fractional)} of {name} a fraction where the baseline has whole numbers."
-        )
+        sentence = f"{_rows_are(column.fractional)} of {name} a fraction where the baseline has whole numbers."
         yield Check(
             name,
             "data_type_check",
@@ -166,9 +162,7 @@ def unseen(name: str, column: Column, baseline: Column, allowed: float) -> Check
     sentence = f"{_rows_hold(rows)} a value of {name} that the baseline hasn't."
     known = [value for value, count in zip(values, before.tolist(), strict=True) if count][:1000]
     cell = "number" if isinstance(column, Numbers) else "cell"
-    quoted = ", ".join(
-        repr(float(v)) if cell == "number" else "'" + str(v).replace("'", "''") + "'" for v in known
-    )
+    quoted = ", ".join(repr(float(v)) if cell == "number" else "'" + str(v).replace("'", "''") + "'" for v in known)
     sql = f"{cell} IS NOT NULL AND {cell} NOT IN ({quoted})" if known else f"{cell} IS NOT NULL"
     return Check(name, "categorical_values_check", sentence, p, share, allowed, sql=sql)
 
@@ -228,9 +222,7 @@ def _texts(column: Column) -> Texts:
     return Texts(values, column.missing, len(values))
 
 
-def binned(
-    batch: significance.Counts, before: significance.Counts
-) -> tuple[significance.Counts, significance.Counts]:
+def binned(batch: significance.Counts, before: significance.Counts) -> tuple[significance.Counts, significance.Counts]:
     """Gather neighbouring values into at most 48 bins of nearly equal pooled counts."""
     if len(batch) <= MOST_BINS:
         return batch, before

@@ -61,9 +61,7 @@ def _format(text: str) -> tuple[str, dict]:
         given = json.loads(text)
         ((name, options),) = given.items()
     except (ValueError, AttributeError):
-        raise BadSetting(
-            'dataset_format isn\'t JSON with one format, such as {"csv": {"header": true}}.'
-        ) from None
+        raise BadSetting('dataset_format isn\'t JSON with one format, such as {"csv": {"header": true}}.') from None
     known = {known.lower(): known for known in FORMATS}
     if name.lower() not in known:
         raise BadSetting(f"dataset_format is none of {', '.join(FORMATS)}.")

@@ -26,7 +26,5 @@ def _rows(rows: list[dict]) -> str:
 def summary(outcome: Outcome) -> str:
     """Return the log's text: the verdict, then each violation; no row's values."""
     lines = [outcome.message]
-    lines += [
-        f"  {v['feature_name']}: {v['constraint_check_type']}: {v['description']}" for v in outcome.violations
-    ]
+    lines += [f"  {v['feature_name']}: {v['constraint_check_type']}: {v['description']}" for v in outcome.violations]
     return "\n".join(lines)

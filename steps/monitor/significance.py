@@ -50,9 +50,7 @@ def _hypergeometric(k: int, draws: int, successes: int, total: int) -> float:
     def log_choose(n: int, r: int) -> float:
         return math.lgamma(n + 1) - math.lgamma(r + 1) - math.lgamma(n - r + 1)
 
-    return math.exp(
-        log_choose(successes, k) + log_choose(total - successes, draws - k) - log_choose(total, draws)
-    )
+    return math.exp(log_choose(successes, k) + log_choose(total - successes, draws - k) - log_choose(total, draws))
 
 
 def unseen_values(batch: Counts, baseline: Counts) -> float:
@@ -129,21 +127,13 @@ def order_differs(batch: Counts, baseline: Counts) -> float:
         total = pooled.sum()
         up_to = np.cumsum(pooled)[:-1]
         weights = pooled[:-1] / (up_to * (total - up_to))
-        return lambda draws: ((np.cumsum(draws, axis=-1)[..., :-1] - n / total * up_to) ** 2 * weights).sum(
-            axis=-1
-        )
+        return lambda draws: ((np.cumsum(draws, axis=-1)[..., :-1] - n / total * up_to) ** 2 * weights).sum(axis=-1)
 
     return _permutation(batch, baseline, statistic)
 
 
-def _permutation(
-    batch: Counts, baseline: Counts, prepare: Callable[[NDArray[np.float64], float], Statistic]
-) -> float:
-    """Return a permutation p-value over pooled counts, drawing until it is plain (Besag and Clifford 1991).
-
-    Drawing stops at 20 draws as extreme as the batch (doi:10.1093/biomet/78.2.301). Where hardly any is, the
-    tail is that of a Pearson type III distribution with the draws' first three moments.
-    """
+def _permutation(batch: Counts, baseline: Counts, prepare: Callable[[NDArray[np.float64], float], Statistic]) -> float:
+    """Return the p-value of a statistic of the batch's counts, given the pooled counts."""
     some = (batch + baseline) > 0
     batch, baseline = _within_limit(batch[some], baseline[some])
     rows = int(batch.sum())
@@ -151,19 +141,36 @@ def _permutation(
         return 1.0
     pooled = batch + baseline
     statistic = prepare(pooled.astype(float), rows)
-    seen = float(statistic(batch.astype(float)))
     rng = np.random.default_rng(SEED)
+
+    def draw(size: int) -> NDArray[np.float64]:
+        return statistic(rng.multivariate_hypergeometric(pooled, rows, size=size).astype(float))
+
+    return permutation(float(statistic(batch.astype(float))), draw)
+
+
+def permutation(seen: float, draw: Callable[[int], NDArray[np.float64]], most: int = MOST_DRAWS) -> float:
+    """Return a permutation p-value, drawing until it is plain (Besag and Clifford 1991).
+
+    Drawing stops at 20 draws as extreme as what was seen (doi:10.1093/biomet/78.2.301). Where hardly any is,
+    the tail is that of a Pearson type III distribution with the draws' first three moments.
+
+    Args:
+        seen: the statistic of the batch; larger is more extreme.
+        draw: gives that many values of the statistic under the hypothesis that nothing changed.
+        most: after how many draws to stop at the latest.
+    """
     drawn: list[NDArray[np.float64]] = []
     count = exceeding = 0
     size = FIRST_DRAWS
-    while count < MOST_DRAWS:
-        values = statistic(rng.multivariate_hypergeometric(pooled, rows, size=size).astype(float))
+    while count < most:
+        values = draw(size)
         drawn.append(values)
-        exceeding += int((values >= seen * (1 - 1e-12)).sum())
-        count, size = count + size, min(4 * size, MOST_DRAWS - count - size)
+        exceeding += int((values >= seen - 1e-12 * abs(seen)).sum())
+        count, size = count + size, min(4 * size, most - count - size)
         if exceeding >= ENOUGH_EXCEEDANCES:
             return (exceeding + 1) / (count + 1)
-        if count > 2000 and not exceeding and pearson_tail(np.concatenate(drawn), seen) < 1e-8:
+        if count > 1000 and not exceeding and pearson_tail(np.concatenate(drawn), seen) < 1e-8:
             break
     return min((exceeding + 1) / (count + 1), max(pearson_tail(np.concatenate(drawn), seen), 1e-300))
 

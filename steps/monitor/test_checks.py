@@ -59,9 +59,7 @@ def test_a_value_typed_twice_is_found_in_its_row(checked, column, value):
     checked.put(rows)
     checked.run()
     found = [v for v in checked.read("constraint_violations.json")["violations"] if v["rows"]]
-    assert [(v["feature_name"], v["rows"]) for v in found] == [
-        (NAMES[column], [{"file": "batch.csv", "row": 31}])
-    ]
+    assert [(v["feature_name"], v["rows"]) for v in found] == [(NAMES[column], [{"file": "batch.csv", "row": 31}])]
 
 
 def test_rare_neighbours_of_the_known_values_pass(checked):

@@ -18,9 +18,7 @@ def test_fishers_test_agrees_with_counting_all_tables():
 
     hits, rows, before, baseline_rows = 9, 48, 20, 300
     pooled, total = hits + before, rows + baseline_rows
-    chances = [
-        choose(pooled, k) * choose(total - pooled, rows - k) / choose(total, rows) for k in range(pooled + 1)
-    ]
+    chances = [choose(pooled, k) * choose(total - pooled, rows - k) / choose(total, rows) for k in range(pooled + 1)]
     expected = sum(chances[hits + 1 :]) + chances[hits] / 2
     assert significance.more_than_baseline(hits, rows, before, baseline_rows) == pytest.approx(expected)
 
@@ -57,9 +55,7 @@ def test_unseen_values_are_no_surprise_where_all_values_are_rare():
 def test_a_permutation_test_rejects_a_true_hypothesis_as_often_as_it_says(test, rows):
     rng = np.random.default_rng(5)
     shares = [0.4, 0.25, 0.15, 0.1, 0.06, 0.03, 0.01]
-    p_values = np.array(
-        [test(rng.multinomial(rows, shares), rng.multinomial(600, shares)) for _ in range(400)]
-    )
+    p_values = np.array([test(rng.multinomial(rows, shares), rng.multinomial(600, shares)) for _ in range(400)])
     # 400 tests at 10 %: 40 expected, 64 is four standard deviations above.
     assert (p_values <= 0.1).sum() <= 64
     assert (p_values <= 0.5).mean() > 0.35

@@ -1,0 +1,134 @@
+"""Can a classifier tell the batch's rows from the baseline's? What no column shows alone, their combination may.
+
+The classifier is a kernel least-squares classifier over codes: two rows are as alike as the square of the
+number of columns in which they agree, so it learns from single columns and from pairs. Each row is scored by
+the classifier that was fitted without it; for least squares all of these leave-one-out scores are one linear
+map of the labels (Rifkin and Lippert 2007, hdl.handle.net/1721.1/37318). So the test is honest at the price of
+one matrix product: the labels are permuted, every permutation is scored just as the batch was, and the p-value
+is how often chance tells the tables apart as well (a classifier two-sample test, Lopez-Paz and Oquab 2017,
+arXiv:1610.06545). The effect is the AUC of the leave-one-out scores above one half.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steps.monitor import significance
+from steps.monitor.checks import WHOLE_TABLE, Check
+from steps.monitor.constraints import is_discrete
+from steps.monitor.sketch import Column, Numbers, Table, Texts
+
+MOST_ROWS = 600
+"""Rows of either table that the classifier sees."""
+
+QUANTILES = 8
+RIDGE = 0.5
+"""Share of the kernel's mean diagonal that is added to it."""
+
+Codes = NDArray[np.int16]
+MISSING, UNKNOWN = -1, -2
+
+
+def codes(rows: Sequence[Sequence[str | None]], names: Sequence[str], baseline: Table) -> Codes:
+    """Return the code of every cell: the place of its value, or of its quantile, in the baseline's column.
+
+    Args:
+        rows: cells as text, None where missing, in the order of `names`.
+        names: of the columns; those the baseline doesn't know are left out.
+        baseline: gives the codes; equal for both tables.
+
+    Returns:
+        One row per row and one column per column of the baseline, int16; -1 missing, -2 unknown.
+    """
+    result = np.full((len(rows), len(baseline.columns)), MISSING, dtype=np.int16)
+    for place, (name, column) in enumerate(baseline.columns.items()):
+        if name in names:
+            cells = [row[names.index(name)] for row in rows]
+            result[:, place] = _column_codes(cells, column)
+    return result
+
+
+def _column_codes(cells: Sequence[str | None], column: Column) -> NDArray[np.int16]:
+    if isinstance(column, Texts):
+        places: Mapping[str, int] = {}
+        if not column.hashed and is_discrete(column):
+            places = {value: place for place, value in enumerate(column.counts)}
+        return np.array([MISSING if c is None else places.get(c, UNKNOWN) for c in cells], dtype=np.int16)
+    numbers = np.array([_number(cell) for cell in cells], dtype=float)
+    absent = np.array([cell is None for cell in cells], dtype=bool)
+    found = np.where(np.isfinite(numbers), _places(numbers, column), UNKNOWN)
+    return np.where(absent, MISSING, found).astype(np.int16)
+
+
+def _number(cell: str | None) -> float:
+    try:
+        return float(cell or "nan")
+    except ValueError:
+        return float("nan")
+
+
+def _places(numbers: NDArray[np.float64], column: Numbers) -> NDArray[np.int64]:
+    if not column.present:
+        return np.full(len(numbers), UNKNOWN)
+    if is_discrete(column):
+        places = np.minimum(np.searchsorted(column.keys, numbers), len(column.keys) - 1)
+        return np.where(column.keys[places] == numbers, places, UNKNOWN)
+    shares = np.cumsum(column.counts) / column.present
+    edges = column.keys[np.searchsorted(shares, np.arange(1, QUANTILES) / QUANTILES)]
+    return np.searchsorted(edges, numbers)
+
+
+def check(batch: Codes, baseline: Codes, threshold: float) -> Check | None:
+    """Return the check, or None where there is too little to learn from.
+
+    Args:
+        batch: codes of rows of the batch.
+        baseline: codes of rows of the baseline.
+        threshold: the smallest AUC above one half that matters.
+    """
+    rng = np.random.default_rng(significance.SEED)
+    batch, baseline = _at_most(batch, rng), _at_most(baseline, rng)
+    if min(len(batch), len(baseline)) < 8 or batch.shape[1] < 2:
+        return None
+    scores = _leave_one_out(np.concatenate([batch, baseline]))
+    labels = np.concatenate([np.ones(len(batch)), np.zeros(len(baseline))])
+    labels -= labels.mean()
+
+    def draw(size: int) -> NDArray[np.float64]:
+        permuted = rng.permuted(np.tile(labels, (size, 1)), axis=1)
+        return np.einsum("ij,ij->i", permuted @ scores.T, permuted)
+
+    seen = scores @ labels
+    p = significance.permutation(float(labels @ seen), draw, most=4_000)
+    area = auc(seen[: len(batch)], seen[len(batch) :])
+    sentence = f"A classifier tells the batch's rows from the baseline's with an AUC of {area:.2f} (chance: 0.50)."
+    return Check(WHOLE_TABLE, "baseline_drift_check", sentence, p, area - 0.5, threshold)
+
+
+def _at_most(rows: Codes, rng: np.random.Generator) -> Codes:
+    if len(rows) <= MOST_ROWS:
+        return rows
+    return rows[rng.choice(len(rows), MOST_ROWS, replace=False)]
+
+
+def _leave_one_out(rows: Codes) -> NDArray[np.float64]:
+    """Return the matrix that maps centred labels to each row's score by the classifier fitted without it."""
+    agreements = np.zeros((len(rows), len(rows)))
+    for column in rows.T:
+        agreements += column[:, None] == column[None, :]
+    kernel = (1 + agreements) ** 2
+    kernel -= kernel.mean(axis=0)
+    kernel -= kernel.mean(axis=1, keepdims=True)
+    ridge = RIDGE * np.trace(kernel) / len(rows)
+    hat = np.linalg.solve(kernel + ridge * np.eye(len(rows)), kernel)
+    own = np.diag(hat).copy()
+    np.fill_diagonal(hat, 0)
+    return hat / (1 - own)[:, None]
+
+
+def auc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
+    """Return the chance that a positive scores above a negative, ties counting one half (Mann-Whitney)."""
+    ordered = np.sort(negative)
+    below = np.searchsorted(ordered, positive, side="left") + np.searchsorted(ordered, positive, side="right")
+    return float(below.sum() / (2 * len(positive) * len(negative)))
