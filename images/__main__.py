@@ -45,9 +45,7 @@ def registries(options: argparse.Namespace) -> None:
         local.down()
         return
     accounts = [settings.load(name, local=True) for name in ("dev", "prod")]
-    for host, address in local.up(
-        {one.account: local.host(one.account, one.region) for one in accounts}
-    ).items():
+    for host, address in local.up({one.account: local.host(one.account, one.region) for one in accounts}).items():
         print(host, address)
 
 

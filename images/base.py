@@ -24,7 +24,7 @@ BASE = f"baton/base:{RELEASE}"
 BUILD = f"baton/build:{RELEASE}"
 
 # libstdc++ is what compiled wheels expect of a system; the rest is Python's own dependencies.
-BASE_PACKAGES = ("python3", "libstdc++6")
+BASE_PACKAGES = ("base-files", "python3", "libstdc++6")
 BUILD_PACKAGES = (*BASE_PACKAGES, "python3-venv", "ca-certificates", "coreutils", "dash", "netbase")
 
 # Licence texts stay; machine settings, manuals and translations go, and APT's own files with them.
@@ -35,9 +35,9 @@ NOWHERE = (
 )  # fmt: skip
 # Whole packages that are in no container's way but of no use in it, then parts: character sets that only
 # iconv converts, and what Python brings for people at a terminal.
-REMOVED_PACKAGES = ("dpkg", "tar", "readline-common")
+REMOVED_PACKAGES = ("dpkg", "mawk", "readline-common", "tar")
 NOT_AT_RUN_TIME = (
-    "bin/tar", "etc/cron.daily/*", "usr/bin/dpkg*", "usr/bin/update-alternatives", "usr/lib/mime/*",
+    "bin/tar", "etc/cron.daily/*", "usr/bin/dpkg*", "usr/bin/mawk", "usr/bin/update-alternatives", "usr/lib/mime/*",
     "usr/lib/python3.11/idlelib/*", "usr/lib/python3.11/lib2to3/*", "usr/lib/python3.11/pydoc_data/*",
     "usr/lib/python3.11/test/*", "usr/lib/*/gconv/*", "usr/libexec/*", "usr/sbin/*", "usr/share/dpkg/*",
     "usr/share/gdb/*", "usr/share/polkit-1/*", "usr/share/readline/*",
@@ -58,9 +58,7 @@ def make(engine: Engine) -> dict[str, str]:
         NotBuilt: mmdebstrap is not installed or failed.
     """
     if not engine.has(BASE):
-        engine.run(
-            "import", "--change", 'CMD ["python3"]', "-", BASE, stdin=_tree(BASE_PACKAGES, NOT_AT_RUN_TIME)
-        )
+        engine.run("import", "--change", 'CMD ["python3"]', "-", BASE, stdin=_tree(BASE_PACKAGES, NOT_AT_RUN_TIME))
     if not engine.has(BUILD):
         engine.run("import", "-", BUILD, stdin=_tree(BUILD_PACKAGES, ()))
     return {"BASE_IMAGE": BASE, "BUILD_IMAGE": BUILD}
@@ -108,9 +106,7 @@ def _inventory(source: tarfile.TarFile) -> Iterator[tuple[str, str]]:
             if fnmatch.fnmatch(member.name.removeprefix("./"), ARCHIVES):
                 deb = Path(folder) / "package.deb"
                 deb.write_bytes(source.extractfile(member).read())
-                fields = subprocess.run(
-                    ["dpkg-deb", "--field", deb], capture_output=True, text=True, check=True
-                )
+                fields = subprocess.run(["dpkg-deb", "--field", deb], capture_output=True, text=True, check=True)
                 package = re.search(r"^Package: (\S+)$", fields.stdout, re.MULTILINE)[1]
                 yield f"var/lib/dpkg/status.d/{package}", fields.stdout
 

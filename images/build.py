@@ -41,9 +41,7 @@ class Recipe:
         """The build context: the Dockerfile and the files, as a tar that depends on nothing else."""
         result = io.BytesIO()
         with tarfile.open(fileobj=result, mode="w") as tar:
-            for name, content in sorted(
-                {**self.files, "Dockerfile": (ROOT / self.dockerfile).read_bytes()}.items()
-            ):
+            for name, content in sorted({**self.files, "Dockerfile": (ROOT / self.dockerfile).read_bytes()}.items()):
                 entry = tarfile.TarInfo(name)
                 entry.size, entry.mode = len(content), 0o644
                 tar.addfile(entry, io.BytesIO(content))
@@ -103,9 +101,7 @@ class Builder:
         common = {"BUILD_IMAGE": self.build_image, "UV_VERSION": _uv_version()}
         for layer in layers.of(step):
             files = {**installer, "requirements.txt": layer.requirements.encode()}
-            image = self._profile(
-                layer.name, Recipe("images/packages.Dockerfile", {**common, "PARENT": image}, files)
-            )
+            image = self._profile(layer.name, Recipe("images/packages.Dockerfile", {**common, "PARENT": image}, files))
         return image
 
     def _profile(self, label: str, recipe: Recipe) -> str:
@@ -138,18 +134,14 @@ def _sources(step: str) -> dict[str, bytes]:
     files = [ROOT / INSTALLER, ROOT / "steps/__init__.py"]
     for folder in ("common", step):
         files += [
-            file
-            for file in sorted((ROOT / "steps" / folder).rglob("*"))
-            if file.is_file() and _at_run_time(file)
+            file for file in sorted((ROOT / "steps" / folder).rglob("*")) if file.is_file() and _at_run_time(file)
         ]
     return {str(file.relative_to(ROOT)): file.read_bytes() for file in files}
 
 
 def _at_run_time(file: Path) -> bool:
     parts = file.relative_to(ROOT / "steps").parts
-    return not (set(parts) & set(NOT_IN_IMAGES)) and not any(
-        part.startswith(("test_", ".")) for part in parts
-    )
+    return not (set(parts) & set(NOT_IN_IMAGES)) and not any(part.startswith(("test_", ".")) for part in parts)
 
 
 def _uv_version() -> str:

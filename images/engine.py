@@ -31,9 +31,7 @@ class Engine:
         Raises:
             NotBuilt: the command failed; the message holds the last line of what it said.
         """
-        done = subprocess.run(
-            [self.command, *arguments], input=stdin, capture_output=True, env=self.environment
-        )
+        done = subprocess.run([self.command, *arguments], input=stdin, capture_output=True, env=self.environment)
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
             raise NotBuilt(f"docker {arguments[0]} failed: {said[-1]}")
@@ -45,9 +43,7 @@ class Engine:
 
     def inspect(self, image: str) -> dict:
         """What `docker image inspect` knows of the image; empty if the engine does not hold it."""
-        done = subprocess.run(
-            [self.command, "image", "inspect", image], capture_output=True, env=self.environment
-        )
+        done = subprocess.run([self.command, "image", "inspect", image], capture_output=True, env=self.environment)
         return json.loads(done.stdout)[0] if done.returncode == 0 else {}
 
 

@@ -56,9 +56,7 @@ def _locked(step: str) -> dict[str, str]:
         text=True,
     )
     if exported.returncode:
-        raise NotBuilt(
-            f"uv.lock has no dependency set for {step}: {exported.stderr.strip().splitlines()[-1]}"
-        )
+        raise NotBuilt(f"uv.lock has no dependency set for {step}: {exported.stderr.strip().splitlines()[-1]}")
     requirements = re.split(r"(?m)^(?=\S)", exported.stdout)
     return {text.split("==")[0]: text for text in requirements if text}
 

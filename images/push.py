@@ -44,9 +44,7 @@ def push(engine: Engine, environment: str, steps: list[str] | None = None) -> di
     local = registries.endpoints().get(host)
     if local is None:
         if settings.is_local():
-            raise NotBuilt(
-                f"No registry stands in for {host}; start it with `python -m images registries up`"
-            )
+            raise NotBuilt(f"No registry stands in for {host}; start it with `python -m images registries up`")
         _log_in(engine, account, host)
     digests = {}
     for step in steps or layers.steps():
@@ -87,9 +85,7 @@ def _manifest(address: str, repository: str, digest: str) -> tuple[bytes, str, s
     """The manifest as the registry serves it: its bytes, its media type, its digest."""
     connection = http.client.HTTPConnection(address, timeout=30)
     try:
-        connection.request(
-            "GET", f"/v2/{repository}/manifests/{digest}", headers={"Accept": ", ".join(MANIFEST_TYPES)}
-        )
+        connection.request("GET", f"/v2/{repository}/manifests/{digest}", headers={"Accept": ", ".join(MANIFEST_TYPES)})
         answer = connection.getresponse()
         content = answer.read()
     finally:

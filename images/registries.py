@@ -127,8 +127,7 @@ class Registry:
     def _process(self, program: str, address: str, settings: Mapping[str, str]) -> dict:
         config = self.folder / "config.yml"
         config.write_text(
-            "version: 0.1\nlog: {level: warn}\n"
-            f"storage: {{filesystem: {{rootdirectory: {self.folder / 'data'}}}}}\n"
+            f"version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: {self.folder / 'data'}}}}}\n"
         )
         environment = {"PATH": os.defpath, "REGISTRY_HTTP_ADDR": address, **settings}
         try:

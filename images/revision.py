@@ -35,11 +35,7 @@ def commit() -> str:
 
 def version() -> str:
     """The nearest tag and the commit; ends in `-dirty` if tracked files differ from the commit."""
-    return (
-        os.environ.get("VERSION")
-        or _git("describe", "--tags", "--always", "--dirty", "--abbrev=12")
-        or "unknown"
-    )
+    return os.environ.get("VERSION") or _git("describe", "--tags", "--always", "--dirty", "--abbrev=12") or "unknown"
 
 
 def time() -> int:
@@ -50,9 +46,7 @@ def time() -> int:
 def source() -> str:
     """Where the source is published: SOURCE_URL, else the origin if it is a URL, without credentials."""
     origin = _git("remote", "get-url", "origin")
-    published = (
-        re.sub(r"^(https?://)[^/@]*@", r"\1", origin) if re.match(r"https?://|git@|ssh://", origin) else ""
-    )
+    published = re.sub(r"^(https?://)[^/@]*@", r"\1", origin) if re.match(r"https?://|git@|ssh://", origin) else ""
     return os.environ.get("SOURCE_URL") or published or "unknown"
 
 

@@ -82,9 +82,7 @@ class Entry:
             BatchRefused: it isn't set aside.
         """
         if self.state not in (REFUSED, FAILED):
-            raise BatchRefused(
-                f"Batch {self.batch.id} is {self.state}: only one that is set aside can be released."
-            )
+            raise BatchRefused(f"Batch {self.batch.id} is {self.state}: only one that is set aside can be released.")
         released = {"by": by, "reason": reason, "at": now()}
         return replace(self, released=released, history=(*self.history, {"state": "released", **released}))
 
@@ -102,9 +100,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def claim(
-    entry: Entry | None, batch: Batch, execution: str, version: int, holder_runs: bool, asked: bool
-) -> Entry:
+def claim(entry: Entry | None, batch: Batch, execution: str, version: int, holder_runs: bool, asked: bool) -> Entry:
     """Return the entry with which an execution takes a batch: the ledger's one rule.
 
     Args:

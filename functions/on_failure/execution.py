@@ -97,9 +97,7 @@ def _describe_job(step: dict) -> dict:
 
 def _monitoring(step: dict) -> str | None:
     outputs = _describe_job(step).get("ProcessingOutputConfig", {}).get("Outputs", [])
-    return next(
-        (output["S3Output"]["S3Uri"] for output in outputs if output["OutputName"] == "monitoring"), None
-    )
+    return next((output["S3Output"]["S3Uri"] for output in outputs if output["OutputName"] == "monitoring"), None)
 
 
 def _told(place: Place, execution: str, step: dict) -> tuple[str, str]:

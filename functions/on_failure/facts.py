@@ -23,8 +23,7 @@ def read_history(place: Place) -> tuple[list[Start], str | None]:
         return [], None
     value, etag = found
     return [
-        Start(start["batch"], datetime.fromisoformat(start["at"]), start["execution"])
-        for start in value["starts"]
+        Start(start["batch"], datetime.fromisoformat(start["at"]), start["execution"]) for start in value["starts"]
     ], etag
 
 

@@ -88,9 +88,7 @@ def decide(facts: Facts) -> Decision:
     if len(today) >= facts.daily_cap:
         held.append(f"{len(today)} of {facts.daily_cap} retrainings a day are used up")
     if facts.unseen_labels == 0:
-        held.append(
-            "there are no labels that the champion has not seen, and the same rows give the same model"
-        )
+        held.append("there are no labels that the champion has not seen, and the same rows give the same model")
     elif facts.learned_by:
         held.append(f"{facts.learned_by} has learned from exactly these labels")
     return Decision(tuple(held))

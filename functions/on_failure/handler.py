@@ -121,17 +121,13 @@ def _start(place: Place, batch: str, reason: str) -> str:
     )["PipelineExecutionArn"]
 
 
-def _set_aside(
-    place: Place, failure: Failure, state: str, sentence: str, verdict: dict | None = None
-) -> None:
+def _set_aside(place: Place, failure: Failure, state: str, sentence: str, verdict: dict | None = None) -> None:
     """Write into the ledger that the batch of this execution wasn't scored, and why."""
     for _ in range(ATTEMPTS):
         entry, etag = ledger.read(place, failure.batch) if failure.batch else (None, None)
         if entry is None or entry.execution != failure.execution or entry.state != ledger.CLAIMED:
             return
-        aside = entry.becomes(
-            state, sentence=sentence, verdict=verdict, report=failure.monitoring, released=None
-        )
+        aside = entry.becomes(state, sentence=sentence, verdict=verdict, report=failure.monitoring, released=None)
         try:
             ledger.write(place, aside, etag)
         except LostRace:

@@ -55,9 +55,7 @@ def _require_unchanged(entry: ledger.Entry) -> None:
     """Jobs read keys, not versions: what was scored is what was claimed only if nothing was overwritten."""
     current = tuple((item.key, item.version) for item in list_objects(entry.batch.url))
     if current != entry.batch.objects:
-        raise BatchChanged(
-            f"Batch {entry.batch.id} was overwritten at {entry.batch.url} while it was scored."
-        )
+        raise BatchChanged(f"Batch {entry.batch.id} was overwritten at {entry.batch.url} while it was scored.")
 
 
 def _begin_next(place: Place, version: int) -> None:

@@ -37,9 +37,7 @@ def resolve_batch(event: dict) -> dict[str, str]:
         raise NoApprovedModel(f"No version of {place.project} is approved.")
     files = registry.baseline(package)
     if files is None:
-        raise NoBaseline(
-            f"{package['ModelPackageArn']} carries no statistics and constraints to watch batches by."
-        )
+        raise NoBaseline(f"{package['ModelPackageArn']} carries no statistics and constraints to watch batches by.")
     image = own_image(place, package["InferenceSpecification"]["Containers"][0])
     version = registry.version_of(package["ModelPackageArn"])
     entry = take(place, event["batch_data_url"], event["execution_arn"], version)

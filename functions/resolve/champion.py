@@ -29,9 +29,7 @@ def resolve_champion(event: dict) -> dict[str, str]:
     package = registry.champion(place)
     identity = training_set(found.values())
     return {
-        "ModelDataUrl": registry.archive(package)
-        if package
-        else f"s3://{place.data_bucket}/placeholders/none",
+        "ModelDataUrl": registry.archive(package) if package else f"s3://{place.data_bucket}/placeholders/none",
         "ModelPackageArn": package["ModelPackageArn"] if package else "none",
         "TrainingSet": identity,
         "TrainingSetUrl": _write_list(place, event["execution_arn"], identity, found),

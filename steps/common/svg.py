@@ -16,9 +16,7 @@ class Plot:
     def line(self, xs: Sequence[float], ys: Sequence[float]) -> "Plot":
         """Add a line through the points."""
         points = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in zip(xs, ys, strict=True))
-        self._shapes.append(
-            f'<polyline points="{points}" fill="none" stroke="var(--line)" stroke-width="2"/>'
-        )
+        self._shapes.append(f'<polyline points="{points}" fill="none" stroke="var(--line)" stroke-width="2"/>')
         return self
 
     def points(self, xs: Sequence[float], ys: Sequence[float]) -> "Plot":

@@ -89,9 +89,7 @@ def measure(labels: np.ndarray, probabilities: np.ndarray) -> dict:
         return {"value": float(value), "standard_deviation": "NaN"}
 
     return {
-        "confusion_matrix": {
-            str(row): {str(column): int(matrix[row, column]) for column in (0, 1)} for row in (0, 1)
-        },
+        "confusion_matrix": {str(row): {str(column): int(matrix[row, column]) for column in (0, 1)} for row in (0, 1)},
         "auc": {"value": float(areas[0]), "standard_deviation": float(np.sqrt(covariance[0, 0]))},
         "average_precision": plain(metrics.average_precision_score(labels, probabilities)),
         "brier": plain(metrics.brier_score_loss(labels, probabilities)),

@@ -21,7 +21,7 @@ def main() -> int:
     if not port.isdigit():
         raise StepFailed("SAGEMAKER_BIND_TO_PORT: not a port number.")
     # A container is reached through its own network; a plain process only from its own machine.
-    host = "127.0.0.1" if paths.ROOT_VARIABLE in os.environ else "0.0.0.0"  # noqa: S104
+    host = "127.0.0.1" if paths.ROOT_VARIABLE in os.environ else "0.0.0.0"
     uvicorn.run(
         application(model),
         host=host,

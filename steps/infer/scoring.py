@@ -76,9 +76,7 @@ def parse(text: str, schema: Schema) -> tuple[np.ndarray, list[Rejected]]:
     for number, column in enumerate(schema.columns):
         values = features[:, number]
         inside = (
-            np.isin(values, column.values)
-            if column.values
-            else (values >= column.minimum) & (values <= column.maximum)
+            np.isin(values, column.values) if column.values else (values >= column.minimum) & (values <= column.maximum)
         )
         values[~inside] = np.nan
     return features.astype(np.float32), rejected

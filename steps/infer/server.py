@@ -63,9 +63,7 @@ def json_lines(scores: Scores) -> str:
     """Return one object a line: the row's number with its probability, or with what is wrong."""
     errors = {reject.row: reject.reason for reject in scores.rejected}
     lines = (
-        {"row": row, "error": errors[row]}
-        if row in errors
-        else {"row": row, "probability": float(str(probability))}
+        {"row": row, "error": errors[row]} if row in errors else {"row": row, "probability": float(str(probability))}
         for row, probability in enumerate(scores.probabilities, 1)
     )
     return "".join(json.dumps(line) + "\n" for line in lines)

@@ -43,9 +43,7 @@ def assign_splits(rows: pd.DataFrame, schema: Schema) -> pd.Series:
     rows_of_numbers = rows[schema.names].to_numpy().tolist()
     percents = [_percent(",".join(_shortest(value) for value in row)) for row in rows_of_numbers]
     bounds = np.cumsum(list(SHARES.values()))
-    return pd.Series(
-        np.array(list(SHARES))[np.searchsorted(bounds, percents, side="right")], index=rows.index
-    )
+    return pd.Series(np.array(list(SHARES))[np.searchsorted(bounds, percents, side="right")], index=rows.index)
 
 
 def _percent(text: str) -> int:

@@ -32,17 +32,15 @@ def main() -> int:
     hyperparameters = Hyperparameters.parse(given)
     host, hosts = paths.hosts()
 
-    # Threads that spin while they wait hold each other up where cores are shared: by the limit of a container,
-    # or by several hosts on one machine (17 s instead of 2). OpenMP reads this when it is loaded.
+    # Threads that spin while they wait hold each other up where cores are shared, by a container's limit or by
+    # several hosts on one machine (17 s instead of 2). OpenMP reads this when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # The heavy imports wait until the cheap checks are done and the signal is heard.
     from steps.train import boosting
     from steps.train.hosts import together
 
     training, validation = _channels(hyperparameters)
-    log.info(
-        f"{host} of {len(hosts)}: {training.features.shape[0]} rows, {training.features.shape[1]} features."
-    )
+    log.info(f"{host} of {len(hosts)}: {training.features.shape[0]} rows, {training.features.shape[1]} features.")
     with together(host, hosts) as writes:
         trained = boosting.train(hyperparameters, training, validation, lambda: bool(stops))
     if writes:
@@ -76,14 +74,10 @@ def _channels(hyperparameters: Hyperparameters) -> tuple["Channel", "Channel | N
         folder = paths.root() / "input" / "data" / name
         if name == "train" or folder.exists():
             content_type = config.get(name, {}).get("ContentType")
-            found.append(
-                channels.read(folder, content_type, hyperparameters.csv_weights, hyperparameters.binary)
-            )
+            found.append(channels.read(folder, content_type, hyperparameters.csv_weights, hyperparameters.binary))
     training, validation = found[0], found[1] if len(found) > 1 else None
     if validation and len(validation.names) != len(training.names):
-        raise StepFailed(
-            f"channel validation: {len(validation.names)} features where train has {len(training.names)}."
-        )
+        raise StepFailed(f"channel validation: {len(validation.names)} features where train has {len(training.names)}.")
     return training, validation
 
 

@@ -108,9 +108,7 @@ def _require_both_classes(training: Channel) -> None:
         rows = collective.allreduce(rows, collective.Op.SUM)
     for value in (0, 1):
         if not rows[value]:
-            raise StepFailed(
-                f"channel train, column 1: no row has the label {value}; both classes are needed."
-            )
+            raise StepFailed(f"channel train, column 1: no row has the label {value}; both classes are needed.")
 
 
 def _matrix(channel: Channel) -> xgboost.DMatrix:

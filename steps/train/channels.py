@@ -33,9 +33,7 @@ class Channel:
     weights: np.ndarray | None = None
 
 
-def read(
-    folder: Path, content_type: str | None = None, weighted: bool = False, binary: bool = True
-) -> Channel:
+def read(folder: Path, content_type: str | None = None, weighted: bool = False, binary: bool = True) -> Channel:
     """Read all files of a channel in the order of their names.
 
     Args:
@@ -80,9 +78,7 @@ def _is_parquet(file: Path, channel: str, content_type: str | None) -> bool:
         return file.suffix in (".parquet", ".pq")
     kind = content_type.split(";")[0].strip().lower()
     if kind not in CSV_TYPES + PARQUET_TYPES:
-        raise StepFailed(
-            f"channel {channel}: content type {kind}; {CSV_TYPES[0]} and {PARQUET_TYPES[0]} are known."
-        )
+        raise StepFailed(f"channel {channel}: content type {kind}; {CSV_TYPES[0]} and {PARQUET_TYPES[0]} are known.")
     return kind in PARQUET_TYPES
 
 

@@ -44,9 +44,7 @@ def together(host: str, hosts: list[str], wait: float = 300) -> Iterator[bool]:
     address, port = _address(hosts[0], wait), FIRST_PORT + zlib.crc32(job.encode()) % PORTS
     try:
         if host == hosts[0]:
-            tracker = RabitTracker(
-                n_workers=len(hosts), host_ip=address, port=port, sortby="task", timeout=int(wait)
-            )
+            tracker = RabitTracker(n_workers=len(hosts), host_ip=address, port=port, sortby="task", timeout=int(wait))
             tracker.start()
             threading.Thread(target=_serve, args=(tracker,), daemon=True).start()
         context = collective.CommunicatorContext(
@@ -55,9 +53,7 @@ def together(host: str, hosts: list[str], wait: float = 300) -> Iterator[bool]:
         )  # fmt: skip
         context.__enter__()
     except (XGBoostError, ValueError):
-        raise StepFailed(
-            f"{host}: the {len(hosts)} hosts of the job didn't meet at {hosts[0]}, port {port}."
-        ) from None
+        raise StepFailed(f"{host}: the {len(hosts)} hosts of the job didn't meet at {hosts[0]}, port {port}.") from None
     try:
         yield host == hosts[0]
     finally:
