@@ -38,7 +38,7 @@ class Jobs:
         """Begin, with the jobs that an earlier process had not finished."""
         for kind in JOB_TYPES:
             for record in self._app.store.select("kind=? AND status IN ('InProgress', 'Stopping')", (kind,)):
-                if record.status == "Stopping":
+                if record.status == "Stopping" and kind != TUNING.kind:
                     self._end(record, Outcome("Stopped"))
                 else:
                     self.enqueue(record.key)
@@ -143,7 +143,7 @@ class Jobs:
                 client=lambda service: app.client(service, key.account, key.region, role, key.name),
                 runtime=app.runtime,
                 images=app.images,
-                log=log.line,
+                log=app.tuning.watch(record, log.line),
                 stopped=stopped,
                 describe_model=lambda name: self._model(key, name),
             )
