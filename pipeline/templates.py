@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from pipeline.names import Names
 from pipeline.settings import Settings
 
 ROOT = Path(__file__).parent.parent
+VARIABLE = re.compile(r"\$\{(\w+)\}")
+"""What Terraform's templatefile replaces too; a dollar sign alone, as in `$.detail`, stays."""
 
 
 class WrongTemplate(Exception):
@@ -25,7 +27,8 @@ def fill(file: Path, settings: Settings) -> Any:
         WrongTemplate: it isn't JSON, or names a variable that isn't there.
     """
     try:
-        return json.loads(Template(file.read_text()).substitute(Names(settings).variables()))
+        variables = Names(settings).variables()
+        return json.loads(VARIABLE.sub(lambda found: variables[found[1]], file.read_text()))
     except KeyError as error:
         raise WrongTemplate(f"{file}: variable {error.args[0]} is unknown.") from None
     except ValueError as error:
