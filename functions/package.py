@@ -40,10 +40,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m functions.package", description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     out = parser.parse_args().out
-    out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")
-    part.write_bytes(build())
-    part.replace(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(build())
+        part.replace(out)
+    except OSError as error:
+        print(f"--out {out}: can't be written ({error.strerror}).", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -26,7 +26,7 @@ class Object:
 
 
 def list_objects(url: str) -> list[Object]:
-    """Return the objects whose URL begins with `url`, sorted by key; empty ones (folders) don't count."""
+    """Return the objects whose URL begins with `url`, sorted by key; keys of folders (`…/`) don't count."""
     bucket, prefix = split(url)
     pages = client("s3").get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
     return sorted(
@@ -34,7 +34,7 @@ def list_objects(url: str) -> list[Object]:
             Object(item["Key"], _version(item), item["Size"], item["LastModified"])
             for page in pages
             for item in page.get("Versions", [])
-            if item["IsLatest"] and item["Size"]
+            if item["IsLatest"] and not item["Key"].endswith("/")
         ),
         key=lambda item: item.key,
     )

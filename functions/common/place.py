@@ -13,6 +13,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 CONFIG = Config(retries={"mode": "standard", "max_attempts": 5})
+RUNNING = ("Executing", "Stopping")
+"""Statuses of an execution that hasn't ended."""
+
 GONE = {"NoSuchKey", "404", "NotFound"}
 RACE_LOST = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
@@ -123,7 +126,8 @@ def write_json(bucket: str, key: str, value: Any, etag: str | None = None) -> st
             **condition,
         )
     except ClientError as error:
-        if error.response["Error"]["Code"] in RACE_LOST:
+        # With an ETag, an object that is gone has changed as well.
+        if error.response["Error"]["Code"] in (RACE_LOST | GONE if etag else RACE_LOST):
             raise LostRace(key) from None
         raise
     return answer["ETag"]

@@ -49,6 +49,12 @@ class Failure:
         """The pipeline's name."""
         return pipeline_and_id(self.execution)[0]
 
+    @property
+    def where(self) -> str:
+        """What failed, in words, with the failure's own name where that says more than the step's."""
+        named = f" ({self.name})" if self.name != self.step else ""
+        return f"step {self.step}{named}" if self.step else "the execution"
+
 
 def read(place: Place, execution: str) -> Failure | None:
     """Read a failed execution; None when it isn't failed (it was retried since the event)."""

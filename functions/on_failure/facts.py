@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from functions.common import registry
 from functions.common.objects import contents, training_set
-from functions.common.place import Place, client, read_json, write_json
+from functions.common.place import RUNNING, Place, client, read_json, write_json
 from functions.on_failure.gate import Facts, Start
 
 HISTORY = "retrain/history.json"
-RUNNING = ("Executing", "Stopping")
 VERSIONS_LOOKED_AT = 20
 
 
@@ -22,9 +22,7 @@ def read_history(place: Place) -> tuple[list[Start], str | None]:
     if found is None:
         return [], None
     value, etag = found
-    return [
-        Start(start["batch"], datetime.fromisoformat(start["at"]), start["execution"]) for start in value["starts"]
-    ], etag
+    return [Start(**{**start, "at": datetime.fromisoformat(start["at"])}) for start in value["starts"]], etag
 
 
 def write_history(place: Place, starts: list[Start], etag: str | None) -> str:
@@ -35,12 +33,12 @@ def write_history(place: Place, starts: list[Start], etag: str | None) -> str:
     Raises:
         LostRace: it has changed.
     """
-    value = {"starts": [{"batch": s.batch, "at": s.at.isoformat(), "execution": s.execution} for s in starts]}
+    value = {"starts": [{**asdict(start), "at": start.at.isoformat()} for start in starts]}
     return write_json(place.data_bucket, HISTORY, value, etag)
 
 
-def gather(place: Place, batch: str, starts: list[Start]) -> Facts:
-    """Return the facts of this moment."""
+def gather(place: Place, batch: str, cause: str, starts: list[Start]) -> Facts:
+    """Return the facts of this moment about a batch that the execution `cause` refused."""
     executions = client("sagemaker").list_pipeline_executions(
         PipelineName=place.pipeline("train"), SortBy="CreationTime", SortOrder="Descending", MaxResults=100
     )["PipelineExecutionSummaries"]
@@ -48,6 +46,7 @@ def gather(place: Place, batch: str, starts: list[Start]) -> Facts:
     return Facts(
         now=datetime.now(UTC),
         batch=batch,
+        cause=cause,
         enabled=os.environ["RETRAIN_ENABLED"] == "true",
         cooldown=timedelta(hours=float(os.environ["RETRAIN_COOLDOWN_HOURS"])),
         daily_cap=int(os.environ["RETRAIN_DAILY_CAP"]),

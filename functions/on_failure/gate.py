@@ -7,13 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 DAY = timedelta(hours=24)
+ABANDONED = timedelta(minutes=15)
+"""Longest life of a Lambda invocation: what one has begun and not ended by then, it never will."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """A retraining that was begun: for which batch, when, and its execution once there is one."""
+    """A retraining that was begun.
+
+    Args:
+        batch: identity of the batch that was its reason.
+        cause: ARN of the failed execution that refused the batch.
+        at: when it was written down, which comes before it is made.
+        execution: ARN of the train pipeline's execution, once there is one.
+    """
 
     batch: str
+    cause: str
     at: datetime
     execution: str | None = None
 
@@ -25,6 +35,7 @@ class Facts:
     Args:
         now: this moment.
         batch: identity of the batch that drifted.
+        cause: ARN of the execution that refused it.
         enabled: the kill switch; False holds every retraining.
         cooldown: how long after the last training none is begun.
         daily_cap: how many retrainings are begun in 24 hours.
@@ -37,6 +48,7 @@ class Facts:
 
     now: datetime
     batch: str
+    cause: str
     enabled: bool
     cooldown: timedelta
     daily_cap: int
@@ -60,29 +72,32 @@ class Decision:
 
 
 def begun(facts: Facts) -> Start | None:
-    """Return the retraining that this batch was the reason of already, or None."""
-    return next((start for start in facts.starts if start.batch == facts.batch), None)
+    """Return the retraining that this very failure has begun already, or None."""
+    return next((start for start in facts.starts if start.cause == facts.cause), None)
 
 
 def decide(facts: Facts) -> Decision:
     """Hold the facts against every condition.
 
-    A batch whose retraining was written down but never got an execution (the function ended in between) isn't
-    held by what only that record or its own execution would explain: the start is repeated under the same
-    token.
+    A retraining that this very failure has begun isn't held by its own traces: the function ended before it
+    could tell, and is repeated.
     """
-    start = begun(facts)
-    if start and start.execution is None:
+    own = begun(facts)
+    if own and (own.execution or facts.enabled):
         return Decision(())
     held = []
     if not facts.enabled:
         held.append("automatic retraining is switched off")
-    if start:
-        held.append(f"this batch was the reason of {start.execution} before")
+    if any(start.batch == facts.batch for start in facts.starts):
+        held.append("this batch was the reason of a retraining before")
+    starting = [s for s in facts.starts if s.execution is None and facts.now - s.at < ABANDONED]
     if facts.running:
         held.append(f"a training runs already ({facts.running[0]})")
-    if facts.last_training and facts.now - facts.last_training < facts.cooldown:
-        until = facts.last_training + facts.cooldown
+    elif starting:
+        held.append(f"a retraining for batch {starting[0].batch} is being started")
+    trainings = [start.at for start in facts.starts] + ([facts.last_training] if facts.last_training else [])
+    if trainings and facts.now - max(trainings) < facts.cooldown:
+        until = max(trainings) + facts.cooldown
         held.append(f"the cool-down since the last training ends at {until:%Y-%m-%d %H:%M} UTC")
     today = [start for start in facts.starts if facts.now - start.at < DAY]
     if len(today) >= facts.daily_cap:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from functions.common import ledger
@@ -16,14 +16,11 @@ from functions.on_failure import gate, words
 from functions.on_failure.execution import Failure
 
 OUTCOME = ("on-failure.json",)
-ABANDONED = timedelta(minutes=15)
-"""Longest life of a Lambda invocation: after it, an outcome that wasn't written never will be."""
-
 ATTEMPTS = 5
 
 
 def handle(event: dict, context: Any) -> dict:
-    """Deal with one failed execution, once, however often the event is delivered.
+    """Deal with one failure of an execution, once, however often the event is delivered.
 
     Args:
         event: EventBridge's "SageMaker Model Building Pipeline Execution Status Change".
@@ -33,10 +30,11 @@ def handle(event: dict, context: Any) -> dict:
         What was done: {"outcome": "retraining" | "held" | "no-batch" | "alert" | "nothing", …}
     """
     place = Place.here()
-    arn = event["detail"]["pipelineExecutionArn"]
+    arn, ended = event["detail"]["pipelineExecutionArn"], event["detail"]["executionEndTime"]
     key = place.run(arn, *OUTCOME)
-    if not _begin(place, key, context.aws_request_id):
-        return {"outcome": "nothing", "why": "this execution was dealt with before"}
+    note = {"ended": ended, "request": context.aws_request_id, "at": ledger.now(), "done": False}
+    if not _begin(place, key, note):
+        return {"outcome": "nothing", "why": "this failure was dealt with before"}
     failure = executions.read(place, arn)
     if failure is None:
         outcome = {"outcome": "nothing", "why": "the execution isn't failed"}
@@ -47,34 +45,36 @@ def handle(event: dict, context: Any) -> dict:
     else:
         _set_aside(place, failure, ledger.FAILED, failure.sentence)
         outcome = _tell(place, "alert", *words.alert(place, failure))
-    put_json(place.data_bucket, key, {**outcome, "request": context.aws_request_id, "done": True})
+    put_json(place.data_bucket, key, {**outcome, **note, "done": True})
     return outcome
 
 
-def _begin(place: Place, key: str, request: str) -> bool:
-    """Take the execution by a conditional write; False when another invocation has it or has done it."""
-    note = {"request": request, "at": ledger.now(), "done": False}
+def _begin(place: Place, key: str, note: dict[str, Any]) -> bool:
+    """Take a failure by a conditional write; False when another invocation has it or has dealt with it."""
+    found = read_json(place.data_bucket, key)
+    if found and not _open(note, found[0]):
+        return False
     try:
-        write_json(place.data_bucket, key, note)
+        write_json(place.data_bucket, key, note, found[1] if found else None)
     except LostRace:
-        found = read_json(place.data_bucket, key)
-        if found is None or found[0]["done"]:
-            return False
-        age = datetime.fromisoformat(note["at"]) - datetime.fromisoformat(found[0]["at"])
-        if found[0]["request"] != request and age < ABANDONED:
-            return False
-        try:
-            write_json(place.data_bucket, key, note, found[1])
-        except LostRace:
-            return False
+        return False
     return True
+
+
+def _open(note: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether a failure is to be dealt with although something was noted of its execution before."""
+    if note["ended"] != before["ended"]:
+        # An execution that was retried can fail again.
+        return note["ended"] > before["ended"]
+    age = datetime.fromisoformat(note["at"]) - datetime.fromisoformat(before["at"])
+    return not before["done"] and (note["request"] == before["request"] or age >= gate.ABANDONED)
 
 
 def _drift(place: Place, failure: Failure) -> dict:
     verdict = executions.verdict(failure)
     reason = verdict["sentence"] if verdict else failure.sentence
     _set_aside(place, failure, ledger.REFUSED, reason, verdict)
-    decision, facts, execution = _gate(place, failure.batch, reason)
+    decision, facts, execution = _gate(place, failure, reason)
     if execution:
         told = words.retraining(place, failure, reason, execution, facts.unseen_labels)
         return {**_tell(place, "retraining", *told), "execution": execution}
@@ -82,33 +82,31 @@ def _drift(place: Place, failure: Failure) -> dict:
     return {**_tell(place, "held", *told), "held_by": list(decision.held_by)}
 
 
-def _gate(place: Place, batch: str, reason: str) -> tuple[gate.Decision, gate.Facts, str | None]:
+def _gate(place: Place, failure: Failure, reason: str) -> tuple[gate.Decision, gate.Facts, str | None]:
     """Decide under the lock and, when nothing holds it, start the retraining; return its execution's ARN.
 
     The start is written down before it is made: whoever comes in between sees it.
     """
     for _ in range(ATTEMPTS):
         starts, etag = gathering.read_history(place)
-        facts = gathering.gather(place, batch, starts)
+        facts = gathering.gather(place, failure.batch, failure.execution, starts)
         decision = gate.decide(facts)
         if not decision.retrain:
             return decision, facts, None
         start = gate.begun(facts)
-        if start is None:
-            start = gate.Start(batch, facts.now)
-            starts = [*starts, start]
-            try:
-                etag = gathering.write_history(place, starts, etag)
-            except LostRace:
-                continue
-        execution = _start(place, batch, reason)
-        done = [replace(each, execution=execution) if each.batch == batch else each for each in starts]
         try:
-            gathering.write_history(place, done, etag)
+            if start is None:
+                start = gate.Start(failure.batch, failure.execution, facts.now)
+                starts = [*starts, start]
+                etag = gathering.write_history(place, starts, etag)
+            if start.execution is None:
+                made = replace(start, execution=_start(place, failure.batch, reason))
+                gathering.write_history(place, [made if each == start else each for each in starts], etag)
+                start = made
         except LostRace:
             continue
-        return decision, facts, execution
-    raise LostRace(f"{gathering.HISTORY}: changed {ATTEMPTS} times while batch {batch} was decided on.")
+        return decision, facts, start.execution
+    raise LostRace(f"{gathering.HISTORY}: changed {ATTEMPTS} times while batch {failure.batch} was decided on.")
 
 
 def _start(place: Place, batch: str, reason: str) -> str:

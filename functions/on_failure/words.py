@@ -5,13 +5,13 @@ from __future__ import annotations
 from functions.common.place import Place
 from functions.on_failure.execution import Failure
 
-SUBJECT_LIMIT = 100
-"""Characters that SNS takes as a subject."""
+SUBJECT_LIMIT = 99
+"""Characters of a subject: SNS asks for fewer than 100."""
 
 
 def subject(place: Place, words: str) -> str:
-    """Return a subject within SNS's limits: ASCII, at most 100 characters."""
-    text = f"{place.project} {place.environment}: {words}"
+    """Return a subject within SNS's limits: one line of ASCII."""
+    text = " ".join(f"{place.project} {place.environment}: {words}".split())
     return text.encode("ascii", "replace").decode()[:SUBJECT_LIMIT]
 
 
@@ -37,21 +37,20 @@ def held(place: Place, failure: Failure, reason: str, held_by: tuple[str, ...]) 
 
 def no_batch(place: Place, failure: Failure) -> tuple[str, str]:
     """Tell that an execution found nothing to score."""
-    return subject(place, "no new batch has arrived"), _text(
-        f"{failure.pipeline} looked for a batch, and no new batch has arrived.",
-        failure.sentence,
+    return subject(place, "no batch waits to be scored"), _text(
+        f"{failure.pipeline} looked for a batch to score. {failure.sentence}",
         f"Execution: {failure.execution}",
     )
 
 
 def alert(place: Place, failure: Failure) -> tuple[str, str]:
     """Tell anything else that went wrong, in the job's own sentence."""
-    where = f"step {failure.step} failed" if failure.step else "the execution failed"
-    named = f" ({failure.name})" if failure.step and failure.name != failure.step else ""
-    lines = [f"{failure.pipeline}: {where}{named}: {failure.sentence}", "Nothing was retrained."]
+    lines = [f"{failure.pipeline}: {failure.where} failed: {failure.sentence}"]
     if failure.batch:
-        lines += [f"Batch {failure.batch} is set aside.", *_set_aside(place, failure)[1:]]
-    return subject(place, f"{failure.pipeline} {where}"), _text(*lines, f"Execution: {failure.execution}")
+        lines += [f"Nothing was retrained. Batch {failure.batch} is set aside.", *_set_aside(place, failure)[1:]]
+    return subject(place, f"{failure.pipeline}: {failure.where} failed"), _text(
+        *lines, f"Execution: {failure.execution}"
+    )
 
 
 def _set_aside(place: Place, failure: Failure) -> list[str]:

@@ -14,10 +14,8 @@ from functions.common.failures import (
     NoBatchWaiting,
 )
 from functions.common.ledger import Batch, Entry
-from functions.common.place import LostRace, Place, client
+from functions.common.place import RUNNING, LostRace, Place, client
 from functions.resolve.champion import volume_key
-
-RUNNING = ("Executing", "Stopping")
 
 
 def resolve_batch(event: dict) -> dict[str, str]:

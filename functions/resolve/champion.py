@@ -9,8 +9,8 @@ from functions.common.failures import NoLabelledData
 from functions.common.objects import contents, training_set
 from functions.common.place import Place, client, pipeline_and_id, put_json
 
-NOT_IN_METADATA = re.compile(r"[^\w\s.:/=+\-@]")
-"""What CustomerMetadataProperties may not hold."""
+NOT_IN_METADATA = re.compile(r"[^\w.:/=+\-@]+")
+"""What CustomerMetadataProperties may not hold, and white space, of which they may hold only some."""
 
 
 def resolve_champion(event: dict) -> dict[str, str]:
@@ -53,7 +53,7 @@ def _reason(execution: str) -> str:
         .describe_pipeline_execution(PipelineExecutionArn=execution)
         .get("PipelineExecutionDescription", "")
     )
-    return NOT_IN_METADATA.sub(" ", description).strip()[:256] or "started without a reason"
+    return NOT_IN_METADATA.sub(" ", description).strip()[:256].strip() or "started without a reason"
 
 
 def volume_key(place: Place) -> str:
