@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from functions.common.place import Place, client
+from functions.common.place import RUNNING, Place, client
 from functions.on_failure import execution as executions
 from pipeline import inference, shapes, train
 from pipeline.language import Definition
@@ -21,8 +22,6 @@ DEFINITIONS: dict[str, Callable[[Settings, Release], Definition]] = {
     "train": train.definition,
     "inference": inference.definition,
 }
-RUNNING = ("Executing", "Stopping")
-ENDED = ("Succeeded", "Failed", "Stopped")
 LOCAL_INTERVAL, INTERVAL = 0.2, 5.0
 """Seconds between two looks at an execution, on this machine and in AWS."""
 
@@ -49,27 +48,29 @@ def upsert(settings: Settings, pipeline: str, release: Release | None = None) ->
     Args:
         settings: the environment's.
         pipeline: train or inference.
-        release: what it runs; None keeps the images and function versions of the pipeline in place.
+        release: what it runs; None keeps the images of the pipeline in place. A release that names no versions
+            of the functions keeps those in place: each account counts its own.
 
     Raises:
-        CannotStart: no pipeline is in place and no release is given, or the definition is wrong.
+        CannotStart: the pipeline isn't in place and the release doesn't say everything it needs, or the
+            definition is wrong.
     """
     names = Names(settings)
+    name = names.name(pipeline)
     sagemaker = client("sagemaker")
-    present = _describe(names.name(pipeline))
-    if release is None:
-        if present is None:
-            raise CannotStart(
-                f"{names.name(pipeline)} isn't in account {settings.account} yet: give a release (--release)."
-            )
-        release = Release.of_definition(json.loads(present["PipelineDefinition"]))
+    present = _describe(name)
+    request = {"PipelineName": name, "RoleArn": names.role("pipeline")}
+    if release:
+        request["PipelineDescription"] = f"Release {release.version}, commit {release.git_commit}"
+    elif present is None:
+        raise CannotStart(f"{name} isn't in account {settings.account} yet: give a release (--release).")
+    in_place = Release.of_definition(json.loads(present["PipelineDefinition"])) if present else Release()
+    release = release or in_place
+    release = replace(release, functions={**in_place.functions, **release.functions})
     text = render(settings, pipeline, release).text()
-    request = {
-        "PipelineName": names.name(pipeline),
-        "PipelineDefinition": text,
-        "PipelineDescription": f"Release {release.version}, commit {release.git_commit}",
-        "RoleArn": names.role("pipeline"),
-    }
+    if unknown := shapes.VARIABLE.search(text):
+        raise CannotStart(f"{name}: neither the release nor a pipeline in place says what {unknown[0]} is.")
+    request["PipelineDefinition"] = text
     if present is None:
         return sagemaker.create_pipeline(**request)["PipelineArn"]
     if json.loads(present["PipelineDefinition"]) != json.loads(text) or present["RoleArn"] != request["RoleArn"]:
@@ -116,7 +117,7 @@ def start(settings: Settings, pipeline: str, parameters: Mapping[str, str], reas
     request: dict[str, Any] = {"PipelineName": name}
     if checked := checked_parameters(json.loads(present["PipelineDefinition"]), parameters):
         request["PipelineParameters"] = checked
-    if reason:
+    if reason := " ".join(reason.split()):
         request["PipelineExecutionDescription"] = reason
     return client("sagemaker").start_pipeline_execution(**request)["PipelineExecutionArn"]
 
@@ -146,6 +147,4 @@ def outcome(place: Place, execution: str) -> tuple[str, str]:
     failure = executions.read(place, execution) if status == "Failed" else None
     if failure is None:
         return status, described.get("FailureReason", "")
-    where = f"step {failure.step}" if failure.step else "the execution"
-    named = f" ({failure.name})" if failure.step and failure.name != failure.step else ""
-    return status, f"{where}{named}: {failure.sentence}"
+    return status, f"{failure.where}: {failure.sentence}"

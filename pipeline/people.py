@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
@@ -94,4 +96,5 @@ def print_batches(settings: Settings, console: Console | None = None) -> None:
             entry.batch.id, entry.batch.arrived, entry.state, str(entry.version),
             str(verdict.get("rows", "")), drift, what or "",
         )  # fmt: skip
-    (console or Console()).print(table)
+    # Elsewhere than in a terminal a line has to stay a line.
+    (console or Console(width=None if sys.stdout.isatty() else 240)).print(table)

@@ -78,7 +78,7 @@ class Release:
                 functions[match["function"].replace("-", "_")] = match["version"]
         properties = next(
             (
-                step["Arguments"]["CustomerMetadataProperties"]
+                step["Arguments"].get("CustomerMetadataProperties", {})
                 for step in steps_of(definition["Steps"])
                 if step["Type"] == "RegisterModel"
             ),

@@ -170,6 +170,8 @@ def _wrong_property(step: dict, path: str) -> str | None:
     """Return what is wrong with a property of a step, or None."""
     keys = re.findall(r"\['([^']*)'\]|\[(\d+)\]|([^.\[\]]+)", path)
     words = [named or number or plain for named, number, plain in keys]
+    if not words:
+        return "names no property"
     if words[0] == "PropertyFiles":
         files = {file["PropertyFileName"] for file in step.get("PropertyFiles", [])}
         return None if words[1:] and words[1] in files else "the step has no such property file"

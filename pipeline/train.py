@@ -193,7 +193,6 @@ def _package(jobs: Jobs, champion: Step, train: Step, evaluate: Step, baseline: 
         "ModelMetrics": {"ModelQuality": quality, "ModelDataQuality": data_quality},
         "DriftCheckBaselines": {"ModelQuality": quality, "ModelDataQuality": data_quality},
         "CustomerMetadataProperties": {
-            "Environment": jobs.settings.environment,
             "PipelineExecutionArn": get("Execution.PipelineExecutionArn"),
             "Reason": function_output(champion, "Reason"),
             "Champion": function_output(champion, "ModelPackageArn"),
