@@ -142,6 +142,16 @@ class Store:
             ),
         )
 
+    def setting(self, name: str) -> str | None:
+        """A value that localaws keeps about itself."""
+        found = self.rows("SELECT value FROM settings WHERE name=?", name)
+        return found[0][0] if found else None
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Keep a value about localaws itself."""
+        with self.transaction():
+            self.write("INSERT OR REPLACE INTO settings VALUES(?,?)", name, value)
+
     def delete(self, key: Key) -> None:
         """Remove a record (inside a transaction)."""
         self._connection.execute("DELETE FROM records WHERE kind=? AND account=? AND region=? AND name=?", _parts(key))

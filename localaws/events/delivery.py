@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ _log = logging.getLogger("localaws.events")
 
 MAX_ATTEMPTS = 185
 MAX_AGE_SECONDS = 86400
+REORDER_SECONDS = 1.0
 _HOPS = 8
 
 
@@ -42,12 +44,12 @@ class Deliveries:
         """There is something new to deliver."""
         self._wake.set()
 
-    def idle(self) -> bool:
-        """Whether nothing waits for a first attempt."""
+    def waiting(self) -> int:
+        """How many events and deliveries have not been tried yet."""
         rows = self._app.store.rows(
             "SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM deliveries WHERE attempts = 0)"
         )
-        return rows[0][0] == 0
+        return rows[0][0]
 
     def _run(self) -> None:
         while not self._stopped:
@@ -78,13 +80,16 @@ class Deliveries:
         following = store.rows("SELECT min(due) FROM deliveries")[0][0]
         return 60.0 if following is None else max(0.0, min(60.0, following - now))
 
-    def _match(self, row: int, account: str, region: str, bus: str, hops: int, body: str) -> None:
-        event, now = json.loads(body), self._app.clock.real()
-        found = self._app.emulator.matching_targets(account, region, bus, event)
-        found = [pair for pair in found for _ in range(1 + self._app.settings.duplicate_events)]
+    def add(
+        self, account: str, region: str, found: list[tuple[str, dict[str, Any]]], event: dict[str, Any], hops: int = 0
+    ) -> None:
+        """Have an event delivered to (rule ARN, target) pairs; once each, or more often if the settings say so."""
+        settings, now = self._app.settings, self._app.clock.real()
+        pairs = [pair for pair in found for _ in range(1 + settings.duplicate_events)]
         with self._app.store.transaction() as store:
-            for rule, target in found:
-                content = {"event": event, "bus": bus, "hops": hops}
+            for rule, target in pairs:
+                content = {"event": event, "hops": hops}
+                due = now + (random.uniform(0, REORDER_SECONDS) if settings.reorder_events else 0)
                 store.write(
                     "INSERT INTO deliveries(account, region, rule, target, body, created, due) VALUES(?,?,?,?,?,?,?)",
                     account,
@@ -93,8 +98,15 @@ class Deliveries:
                     json.dumps(target),
                     json.dumps(content),
                     now,
-                    now,
+                    due,
                 )
+            store.after_commit(self.wake)
+
+    def _match(self, row: int, account: str, region: str, bus: str, hops: int, body: str) -> None:
+        event = json.loads(body)
+        found = self._app.emulator.matching_targets(account, region, bus, event)
+        with self._app.store.transaction() as store:
+            self.add(account, region, found, event, hops)
             store.write("DELETE FROM events WHERE id=?", row)
 
     def _deliver(

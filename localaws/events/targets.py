@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from localaws.access import policies
 from localaws.errors import ApiError
-from localaws.events import outbox
+from localaws.events import outbox, payload
 
 if TYPE_CHECKING:
     from localaws.application import Application
@@ -50,9 +50,9 @@ def deliver(app: Application, delivery: Delivery) -> None:
         raise Refused(f"localaws does not deliver to {service}")
     if region != delivery.region:
         raise Refused("a rule's target must be in the rule's region")
-    payload = app.emulator.payload(delivery.account, delivery.region, delivery.rule, delivery.target, delivery.event)
+    content = payload.of(delivery.target, delivery.event, delivery.rule)
     try:
-        act(app, delivery, account, resource, payload)
+        act(app, delivery, account, resource, content)
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
@@ -82,7 +82,7 @@ def dead_letter(app: Application, delivery: Delivery, attempts: int, error: Exce
         _log.exception("rule %s: the dead-letter queue %s did not take an event", delivery.rule, queue)
 
 
-def _to_pipeline(app: Application, delivery: Delivery, account: str, resource: str, payload: str) -> None:
+def _to_pipeline(app: Application, delivery: Delivery, account: str, resource: str, content: str) -> None:
     if account != delivery.account:
         raise Refused("a pipeline can't be the target of another account's rule")
     given = delivery.target.get("SageMakerPipelineParameters", {}).get("PipelineParameterList", [])
@@ -96,26 +96,26 @@ def _to_pipeline(app: Application, delivery: Delivery, account: str, resource: s
     app.invoke("StartPipelineExecution", account, delivery.region, "events.amazonaws.com", request)
 
 
-def _to_lambda(app: Application, delivery: Delivery, account: str, resource: str, payload: str) -> None:
+def _to_lambda(app: Application, delivery: Delivery, account: str, resource: str, content: str) -> None:
     client = app.client("lambda", account, delivery.region)
-    client.invoke(FunctionName=delivery.target["Arn"], InvocationType="Event", Payload=payload.encode())
+    client.invoke(FunctionName=delivery.target["Arn"], InvocationType="Event", Payload=content.encode())
 
 
-def _to_topic(app: Application, delivery: Delivery, account: str, resource: str, payload: str) -> None:
-    app.client("sns", account, delivery.region).publish(TopicArn=delivery.target["Arn"], Message=payload)
+def _to_topic(app: Application, delivery: Delivery, account: str, resource: str, content: str) -> None:
+    app.client("sns", account, delivery.region).publish(TopicArn=delivery.target["Arn"], Message=content)
 
 
-def _to_queue(app: Application, delivery: Delivery, account: str, resource: str, payload: str) -> None:
+def _to_queue(app: Application, delivery: Delivery, account: str, resource: str, content: str) -> None:
     group = delivery.target.get("SqsParameters", {}).get("MessageGroupId")
-    _send(app, delivery.region, delivery.target["Arn"], payload, {}, group)
+    _send(app, delivery.region, delivery.target["Arn"], content, {}, group)
 
 
-def _to_log_group(app: Application, delivery: Delivery, account: str, resource: str, payload: str) -> None:
+def _to_log_group(app: Application, delivery: Delivery, account: str, resource: str, content: str) -> None:
     group = resource.removeprefix("log-group:").removesuffix(":*")
     stream = f"{delivery.event['id']}"
     client = app.client("logs", account, delivery.region)
     client.create_log_stream(logGroupName=group, logStreamName=stream)
-    event = {"timestamp": int(app.clock.real() * 1000), "message": payload}
+    event = {"timestamp": int(app.clock.real() * 1000), "message": content}
     client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
 
 
@@ -146,9 +146,7 @@ def _dynamic(value: str, event: dict[str, Any]) -> str:
     """A pipeline parameter's value; one that begins with `$.` is a path into the event."""
     if not value.startswith("$."):
         return value
-    found: Any = event
-    for part in value[2:].split("."):
-        found = found.get(part) if isinstance(found, dict) else None
+    found = payload.at(event, value)
     return found if isinstance(found, str) else json.dumps(found)
 
 

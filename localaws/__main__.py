@@ -1,0 +1,192 @@
+"""AWS accounts on this machine, with a SageMaker that executes.
+
+  python -m localaws up                 start it, and print the lines to export
+  python -m localaws status             what it is doing
+  python -m localaws logs               the log of the server, or of a job
+  python -m localaws fire RULE          fire a schedule now
+  python -m localaws clock 36h          move the accounts' clock forward
+  python -m localaws down               stop it; its state stays for the next start
+
+Every AWS client reaches it through AWS_ENDPOINT_URL; an access key of 12 digits is an account.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from localaws import process
+from localaws.contract import InvalidImageMap
+from localaws.process import NotRunning
+from localaws.settings import Settings, WrongSetting
+
+_LENGTHS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_START_SECONDS = 60
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return 0, or 1 after one sentence on standard error."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except (WrongSetting, NotRunning, InvalidImageMap) as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        print(f"localaws doesn't answer: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m localaws", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, words: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=words, description=words)
+        added.add_argument("--state", type=Path, help="folder of what outlives a restart (.localaws)")
+        added.set_defaults(run=run)
+        return added
+
+    for name, run, words in (
+        ("up", _up, "start in the background, and print the lines to export"),
+        ("serve", _serve, "run in the foreground until Ctrl-C"),
+    ):
+        added = command(name, run, words)
+        added.add_argument("--port", type=int, help="loopback port (4566); 0 takes a free one")
+        added.add_argument("--runtime", choices=("process", "docker"), help="where jobs run (process)")
+        added.add_argument("--images", type=Path, help="image map: what stands in for which image")
+        added.add_argument("--registries", type=Path, help="which address stands in for which ECR registry")
+        added.add_argument("--emulator", help="URL of a running emulator (built in by default)")
+        added.add_argument("--slots", type=int, help="jobs at once (the machine's cores)")
+        added.add_argument("--no-enforce", dest="enforce", action="store_false", default=None,
+                           help="don't enforce roles and policies")  # fmt: skip
+        added.add_argument("--duplicate-events", type=int, help="deliver each event this many times more")
+        added.add_argument("--reorder-events", action="store_true", default=None, help="let events overtake others")
+    added.add_argument("--until-closed", action="store_true", help="also stop when standard input closes")
+    command("down", _down, "stop; the state stays for the next start")
+    command("status", _status, "print what it is doing, as JSON")
+    added = command("logs", _logs, "print the server's log, or a job's")
+    added.add_argument("job", nargs="?", help="name of a processing, training or transform job")
+    added.add_argument("--account", default="000000000000", help="12-digit account of the job")
+    added.add_argument("--region", default="us-east-1")
+    command("fire", _fire, "fire the rule's schedule now").add_argument("rule", help="name of the rule")
+    added = command("clock", _clock, "print the accounts' time, or move it forward")
+    added.add_argument("forward", nargs="?", help="such as 90s, 5m, 36h or 2d")
+    return parser
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings.read(vars(options))
+
+
+def _serve(options: argparse.Namespace) -> None:
+    process.log_to()
+    process.serve(_settings(options), options.until_closed)
+
+
+def _up(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    settings.state.mkdir(parents=True, exist_ok=True)
+    log = settings.state / process.LOG
+    given = ["--state", str(settings.state), *_given(options)]
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "localaws", "serve", *given],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while child.poll() is None and time.monotonic() < deadline:
+        try:
+            found = process.running(settings.state)
+        except NotRunning:
+            time.sleep(0.05)
+            continue
+        if found["pid"] == child.pid:
+            print(f"export AWS_ENDPOINT_URL={found['address']}")
+            print("export AWS_ACCESS_KEY_ID=111111111111 AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1")
+            return 0
+        time.sleep(0.05)
+    print(_last_line(log), file=sys.stderr)
+    return 1
+
+
+def _given(options: argparse.Namespace) -> list[str]:
+    found = []
+    for name in ("port", "runtime", "images", "registries", "emulator", "slots", "duplicate_events"):
+        if getattr(options, name) is not None:
+            found += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
+    if options.enforce is False:
+        found.append("--no-enforce")
+    return [*found, *(["--reorder-events"] if options.reorder_events else [])]
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"localaws ended without a word; see {log}"
+
+
+def _down(options: argparse.Namespace) -> None:
+    process.stop(_settings(options).state)
+
+
+def _status(options: argparse.Namespace) -> None:
+    found = process.running(_settings(options).state)
+    print(json.dumps(found | process.health(found["address"]), indent=1))
+
+
+def _logs(options: argparse.Namespace) -> None:
+    state = _settings(options).state
+    if options.job is None:
+        sys.stdout.write((state / process.LOG).read_text(errors="replace"))
+        return
+    address = process.running(state)["address"]
+    import boto3
+
+    client = boto3.client(
+        "logs", region_name=options.region, endpoint_url=address,
+        aws_access_key_id=options.account, aws_secret_access_key="local",
+    )  # fmt: skip
+    for kind in ("ProcessingJobs", "TrainingJobs", "TransformJobs"):
+        try:
+            pages = client.get_paginator("filter_log_events").paginate(
+                logGroupName=f"/aws/sagemaker/{kind}", logStreamNamePrefix=f"{options.job}/"
+            )
+            for event in (event for page in pages for event in page["events"]):
+                print(event["message"])
+        except client.exceptions.ResourceNotFoundException:
+            continue
+
+
+def _fire(options: argparse.Namespace) -> None:
+    address = process.running(_settings(options).state)["address"]
+    for arn in process.ask(address, "POST", "fire", {"rule": options.rule})["fired"]:
+        print(arn)
+
+
+def _clock(options: argparse.Namespace) -> None:
+    address = process.running(_settings(options).state)["address"]
+    if options.forward is None:
+        print(process.health(address)["clock"])
+        return
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", options.forward)
+    if not found:
+        raise WrongSetting(f"{options.forward}: not a length of time such as 90s, 5m, 36h or 2d.")
+    print(process.ask(address, "POST", "clock", {"seconds": float(found[1]) * _LENGTHS[found[2]]})["clock"])
+
+
+if __name__ == "__main__":
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""What AWS has no operation for: health, the clock, schedules fired by hand. The command line uses it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from localaws.errors import ApiError
+from localaws.events.shapes import iso
+
+if TYPE_CHECKING:
+    from localaws.application import Application
+
+PATH = "/_localaws/"
+
+
+def answer(app: Application, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+    """Answer one request below PATH with a status and a JSON value."""
+    try:
+        request = json.loads(body or b"{}")
+        act = _ACTS.get((method, path.removeprefix(PATH)))
+        if act is None:
+            return 404, {"message": f"{method} {path} isn't anything of localaws."}
+        return 200, act(app, request)
+    except ApiError as error:
+        return error.status, {"message": error.message}
+    except (KeyError, TypeError, ValueError) as error:
+        return 400, {"message": str(error)}
+
+
+def _health(app: Application, _: dict[str, Any]) -> dict[str, Any]:
+    running = app.store.rows(
+        "SELECT count(*) FROM records WHERE kind='PipelineExecution' AND status IN ('Executing', 'Stopping')"
+    )
+    return {
+        "identity": app.identity,
+        "runtime": app.runtime.name,
+        "emulator": app.settings.emulator or "embedded",
+        "executions": running[0][0],
+        "undelivered_events": app.deliveries.waiting(),
+        "clock": iso(app.clock.now()),
+    }
+
+
+def _clock(app: Application, request: dict[str, Any]) -> dict[str, Any]:
+    app.clock.advance(float(request["seconds"]))
+    app.schedules.wake()
+    return {"clock": iso(app.clock.now())}
+
+
+def _fire(app: Application, request: dict[str, Any]) -> dict[str, Any]:
+    return {"fired": app.schedules.fire(request["rule"])}
+
+
+_ACTS = {("GET", "health"): _health, ("POST", "clock"): _clock, ("POST", "fire"): _fire}

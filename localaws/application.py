@@ -1,0 +1,154 @@
+"""Everything that one localaws consists of, and how it starts and ends."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import secrets
+import shutil
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from localaws import api, wire
+from localaws.access import enforce
+from localaws.clock import Clock
+from localaws.contract import ImageMap
+from localaws.emulator import Emulator, embedded
+from localaws.emulator.remote import Remote
+from localaws.engine.orchestrator import Engine
+from localaws.engine.queue import Jobs
+from localaws.engine.tuning import Tuning
+from localaws.events import outbox
+from localaws.events.delivery import Deliveries
+from localaws.events.schedules import Schedules
+from localaws.runtimes import ProcessRuntime
+from localaws.settings import Settings
+from localaws.store import Store
+
+_log = logging.getLogger("localaws")
+_CONFIG = Config(
+    retries={"max_attempts": 3, "mode": "standard"},
+    s3={"addressing_style": "path"},
+    max_pool_connections=32,
+    connect_timeout=5,
+    read_timeout=900,
+)
+_KEPT_CLIENTS = 256
+
+
+class Application:
+    """One localaws: its state, what executes, and the clients that its parts use, which go through its own port."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        settings.state.mkdir(parents=True, exist_ok=True)
+        self.scratch = settings.state / "scratch"
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.store = Store(settings.state / "localaws.db")
+        self.identity = self._identity()
+        self.clock = Clock(self.store)
+        self.images = ImageMap.load(settings.images)
+        self.runtime = _runtime(settings, self.images)
+        self.emulator = Emulator(self)
+        self.deliveries = Deliveries(self)
+        self.schedules = Schedules(self)
+        self.jobs = Jobs(self, settings.slots or os.cpu_count() or 1)
+        self.engine = Engine(self)
+        self.tuning = Tuning(self)
+        self._sessions = threading.local()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        if settings.emulator:
+            self.services: Any = Remote(settings.emulator)
+        else:
+            self.services = embedded.load(settings.port, settings.state, self.emit)
+
+    def _identity(self) -> str:
+        known = self.store.setting("identity")
+        if known is None:
+            known = secrets.token_hex(8)
+            self.store.set_setting("identity", known)
+        return known
+
+    def start(self) -> None:
+        """Carry on what an earlier process left; the port must answer already."""
+        self.jobs.start()
+        self.engine.start()
+        self.tuning.start()
+        self.deliveries.start()
+        self.schedules.start()
+
+    def close(self) -> None:
+        """End all that runs; executions are carried on with the next start."""
+        self.schedules.stop()
+        self.engine.close()
+        self.jobs.close()
+        self.deliveries.stop()
+        self._writer.shutdown(wait=True)
+        self.store.close()
+
+    def emit(self, account: str, region: str, bus: str, event: dict[str, Any]) -> Future[None]:
+        """Write an event to a bus, in a thread of its own: the caller may be the server's event loop."""
+        return self._writer.submit(outbox.put_event, self, account, region, bus, event)
+
+    def invoke(
+        self, operation: str, account: str, region: str, principal: str, request: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Answer an operation of SageMaker, as a call over the wire would be answered.
+
+        Raises ApiError.
+        """
+        handler, model = api.handler(operation), wire.operation(operation)
+        if model.input_shape is not None:
+            wire.check(model.input_shape, request)
+        call = api.Call(self, model, account, region, principal, request)
+        if self.settings.enforce:
+            enforce.authorize(call)
+        return handler(call)
+
+    def client(
+        self, service: str, account: str, region: str, role: str | None = None, session: str | None = None
+    ) -> Any:
+        """Return a client in an account: as its root, or as one of its roles, whose policies then count.
+
+        Raises botocore's ClientError when the role can't be assumed.
+        """
+        if role is None or not self.settings.enforce:
+            return self._root_client(service, account, region)
+        client = self._make(service, region, account, None)
+        enforce.guard(self, client, account, role, session or "localaws")
+        return client
+
+    def session_client(self, service: str, access_key: str, token: str | None) -> Any:
+        """Return a client that signs with somebody's access key."""
+        return self._make(service, "us-east-1", access_key, token)
+
+    @functools.lru_cache(maxsize=_KEPT_CLIENTS)  # noqa: B019 - one application lives as long as its process
+    def _root_client(self, service: str, account: str, region: str) -> Any:
+        return self._make(service, region, account, None)
+
+    def _make(self, service: str, region: str, access_key: str, token: str | None) -> Any:
+        # A session isn't safe for threads while it makes a client; clients are.
+        if not hasattr(self._sessions, "session"):
+            self._sessions.session = boto3.Session()
+        return self._sessions.session.client(
+            service,
+            region_name=region,
+            endpoint_url=self.settings.address,
+            aws_access_key_id=access_key,
+            aws_secret_access_key="local",
+            aws_session_token=token,
+            config=_CONFIG,
+        )
+
+
+def _runtime(settings: Settings, images: ImageMap) -> Any:
+    if settings.runtime == "process":
+        return ProcessRuntime(images)
+    from localaws.runtimes.docker import DockerRuntime  # needs the extra `docker`
+
+    return DockerRuntime(images, settings.registries, settings.state)

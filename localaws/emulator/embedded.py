@@ -1,0 +1,225 @@
+"""The built-in emulator, ministack, in this very process: all that reaches into its private functions.
+
+Everything here is held by test_embedded.py, and the version is pinned exactly, because none of it is promised:
+events go to localaws instead of ministack's own delivery, schedules are localaws', functions run with their own
+roles, and what a call has changed is on disk before it is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+Emit = Callable[[str, str, str, dict[str, Any]], Future[None]]
+"""Takes account, region, bus and envelope of an event; the future ends when it is on disk."""
+
+_emitted: ContextVar[list[Future[None]]] = ContextVar("emitted")
+"""The events of the request that is being answered."""
+
+SAVE_SECONDS = 0.02
+"""Calls that end within this time share one save."""
+
+
+def load(port: int, state: Path, emit: Emit) -> Embedded:
+    """Import ministack with its settings, which it reads only then, and put localaws' parts in place.
+
+    Args:
+        port: where clients, and functions too, reach every service.
+        state: folder that its state is kept in.
+        emit: called for each event that one of its services sends, or that PutEvents takes.
+    """
+    os.environ |= {
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "EDGE_PORT": str(port),
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(state / "services"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(state / "s3"),
+        "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
+        "SFTP_ENABLED": "0",
+        "MINISTACK_EDITION": "light",
+        # Clients take keys and profiles from here otherwise, and functions would get them.
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID"):
+        os.environ.pop(name, None)
+    from ministack import app as ministack
+    from ministack.core import hypercorn_compat, persistence
+
+    hypercorn_compat.install()
+    _own_delivery(ministack, emit)
+    _own_roles(ministack)
+    _whole_alarms(ministack)
+    return Embedded(ministack, persistence)
+
+
+class Embedded:
+    """ministack as an ASGI application that answers changes only after they are saved."""
+
+    def __init__(self, ministack: Any, persistence: Any) -> None:
+        self._app, self._persistence = ministack.app, persistence
+        self._service_of, self._modules = ministack.detect_service, ministack
+        self._dirty: set[str] = set()
+        self._saved: asyncio.Future[None] | None = None
+        self._log = logging.getLogger("localaws.emulator")
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or not self._changes(scope):
+            await self._app(scope, receive, send)
+            return
+
+        events: list[Future[None]] = []
+        _emitted.set(events)
+
+        async def send_saved(message: Any) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 500:
+                await self._save(self._names(scope))
+                for event in events:
+                    await asyncio.wrap_future(event)
+            await send(message)
+
+        await self._app(scope, receive, send_saved)
+
+    @staticmethod
+    def _changes(scope: Any) -> bool:
+        if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            return False
+        target = dict(scope["headers"]).get(b"x-amz-target", b"").decode().rpartition(".")[2]
+        return not target.startswith(("Describe", "List", "Get", "Test", "Batch", "Filter"))
+
+    def _names(self, scope: Any) -> set[str]:
+        headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        service = self._service_of(scope["method"], scope["path"], headers, {})
+        # Functions and topics reach queues and log groups on their own.
+        beside = {"sns": {"sqs"}, "lambda": {"cloudwatch_logs"}, "events": {"sqs", "sns"}, "s3": {"sqs", "sns"}}
+        module = self._modules.SERVICE_REGISTRY.get(service, {}).get("module", service)
+        return {module, *beside.get(service, ())}
+
+    async def _save(self, modules: set[str]) -> None:
+        """Wait until a save that began after now has ended."""
+        self._dirty |= modules
+        if self._saved is None:
+            self._saved = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_later(SAVE_SECONDS, self._write)
+        await asyncio.shield(self._saved)
+
+    def _write(self) -> None:
+        waiting, self._saved = self._saved, None
+        dirty, self._dirty = self._dirty, set()
+        states = {
+            key: get_state
+            for key, get_state in self._modules._build_persistence_save_dict().items()
+            if self._modules._state_map[key] in dirty
+        }
+        for attempt in range(5):
+            try:
+                self._persistence.save_all(states)
+                break
+            except RuntimeError:
+                # A function's thread has changed a table while it was copied.
+                if attempt == 4:
+                    self._log.exception("the emulator's state could not be saved")
+        assert waiting is not None
+        waiting.set_result(None)
+
+
+def _own_delivery(ministack: Any, emit: Emit) -> None:
+    events = ministack._get_module("eventbridge")
+
+    def dispatch(event: dict[str, Any], view: Any = None) -> None:
+        envelope = (view or events._pattern_event_view(event)).event_with_detail()
+        account, region = envelope["account"], envelope["region"]
+        written = emit(account, region, event.get("EventBusName", "default"), envelope)
+        _emitted.get([]).append(written)
+
+    events._dispatch_event = dispatch
+    events.start_scheduler = lambda: None
+
+
+def _own_roles(ministack: Any) -> None:
+    """Give functions a session of their own role, as Lambda does, instead of the account's root."""
+    from ministack.core import lambda_runtime
+
+    def credentials(config: dict[str, Any]) -> dict[str, str]:
+        account, _ = lambda_runtime._account_region_from_function_config(config)
+        role = config.get("Role", "").rsplit("/", 1)[-1]
+        name = config.get("FunctionName", "function")[:64]
+        key = "ASIA" + hashlib.sha256(f"{config.get('FunctionArn')} {role}".encode()).hexdigest()[:16].upper()
+        ministack._get_module("sts")
+        from ministack.services import sts
+
+        sts.register_session(
+            key,
+            {
+                "Arn": f"arn:aws:sts::{account}:assumed-role/{role}/{name}",
+                "UserId": f"{role}:{name}",
+                "SecretAccessKey": "local",
+                "SessionToken": "local",
+            },
+        )
+        return {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local"}
+
+    lambda_runtime.execution_credentials = credentials
+    with contextlib.suppress(ImportError):
+        from ministack.services import lambda_svc
+
+        if hasattr(lambda_svc, "execution_credentials"):
+            lambda_svc.execution_credentials = credentials
+
+
+def _whole_alarms(ministack: Any) -> None:
+    """Let DescribeAlarms tell all there is of an alarm in XML too, as it does in JSON."""
+    cloudwatch = ministack._get_module("cloudwatch")
+    incomplete = cloudwatch._describe_alarms
+
+    def describe(params: dict[str, Any], cbor: Any, is_cbor: bool, is_json: bool = False) -> Any:
+        if is_cbor or is_json:
+            return incomplete(params, cbor, is_cbor, is_json)
+
+        def one(value: Any) -> Any:
+            return value[0] if isinstance(value, list) else value
+
+        asked: dict[str, Any] = {
+            name: one(params[name]) for name in ("StateValue", "AlarmNamePrefix", "NextToken") if params.get(name)
+        }
+        if names := [one(value) for name, value in params.items() if name.startswith("AlarmNames.member.")]:
+            asked["AlarmNames"] = names
+        status, _, body = incomplete({}, asked, False, True)
+        if status != 200:
+            return incomplete(params, cbor, is_cbor, is_json)
+        answer = json.loads(body)
+        kinds = ("MetricAlarms", "CompositeAlarms")
+        inner = "".join(f"<{kind}>{_members(answer.get(kind, []))}</{kind}>" for kind in kinds)
+        return cloudwatch._xml(200, "DescribeAlarmsResponse", f"<DescribeAlarmsResult>{inner}</DescribeAlarmsResult>")
+
+    cloudwatch._describe_alarms = describe
+
+
+def _members(alarms: list[dict[str, Any]]) -> str:
+    def told(alarm: dict[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in alarm.items() if v is not None and "Timestamp" not in k and not isinstance(v, dict)}
+
+    return "".join(f"<member>{_xml(told(alarm))}</member>" for alarm in alarms)
+
+
+def _xml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return "".join(f"<member>{_xml(item)}</member>" for item in value)
+    if isinstance(value, dict):
+        return "".join(f"<{name}>{_xml(item)}</{name}>" for name, item in value.items() if not name.startswith("_"))
+    return escape(str(value))

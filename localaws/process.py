@@ -1,0 +1,185 @@
+"""A localaws as a process: serving until it is told to stop, and found again by its state folder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from localaws.settings import Settings, WrongSetting
+
+RUNNING = "server.json"
+LOG = "localaws.log"
+STOP_SECONDS = 30
+
+
+class NotRunning(Exception):
+    """No localaws runs where one was looked for."""
+
+
+def serve(settings: Settings, until_closed: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT, or until standard input closes.
+
+    Raises WrongSetting: the port or the state folder is in use.
+    """
+    settings.state.mkdir(parents=True, exist_ok=True)
+    with _own(settings.state), _listening(settings.port) as listener:
+        settings = replace(settings, port=listener.getsockname()[1])
+        from localaws.application import Application
+        from localaws.server import Server
+
+        app = Application(settings)
+        # What must not outlive this process is also stopped when the server fails.
+        try:
+            asyncio.run(_run(app, Server(app), listener, until_closed))
+        finally:
+            (settings.state / RUNNING).unlink(missing_ok=True)
+
+
+async def _run(app: Any, server: Any, listener: socket.socket, until_closed: bool) -> None:
+    from hypercorn.asyncio import serve as listen
+    from hypercorn.config import Config
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if until_closed:
+        threading.Thread(target=_wait_for_end_of_input, args=(loop, stop), daemon=True).start()
+    config = Config()
+    config.bind = [f"fd://{os.dup(listener.fileno())}"]
+    config.keep_alive_timeout = 75
+    config.loglevel = "WARNING"
+    config.graceful_timeout = 3
+
+    async def carry_on() -> None:
+        await asyncio.to_thread(_wait_until_answering, app.settings.address)
+        await asyncio.to_thread(app.start)
+        _announce(app.settings)
+
+    starting = asyncio.create_task(carry_on())
+
+    async def until_stopped() -> None:
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopping, starting}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and starting.exception():
+            return
+        await stopping
+        # While parts end, their last calls still come through this very port.
+        await asyncio.to_thread(app.close)
+
+    await listen(server, config, shutdown_trigger=until_stopped)
+    await starting
+
+
+def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    loop.call_soon_threadsafe(stop.set)
+
+
+def _wait_until_answering(address: str) -> None:
+    for _ in range(600):
+        with contextlib.suppress(OSError):
+            health(address)
+            return
+        time.sleep(0.02)
+    raise RuntimeError(f"{address} doesn't answer")
+
+
+def _announce(settings: Settings) -> None:
+    content = {"pid": os.getpid(), "port": settings.port, "address": settings.address}
+    part = settings.state / f"{RUNNING}.part"
+    part.write_text(json.dumps(content))
+    part.replace(settings.state / RUNNING)
+    print(f"localaws answers on {settings.address}", flush=True)
+
+
+def health(address: str) -> dict[str, Any]:
+    """Return what a localaws tells of itself. Raises OSError if none answers."""
+    return ask(address, "GET", "health")
+
+
+def ask(address: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Call one of localaws' own paths. Raises OSError."""
+    request = urllib.request.Request(
+        f"{address}/_localaws/{path}", method=method, data=json.dumps(body).encode() if body else None
+    )
+    # A proxy has no business on the loopback interface.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def running(state: Path) -> dict[str, Any]:
+    """Return pid, port and address of the localaws of a state folder. Raises NotRunning."""
+    try:
+        found = json.loads((state / RUNNING).read_text())
+        health(found["address"])
+        return found
+    except (OSError, ValueError):
+        raise NotRunning(f"No localaws runs with the state folder {state}.") from None
+
+
+def stop(state: Path) -> None:
+    """Stop the localaws of a state folder and wait for its end. Raises NotRunning."""
+    found = running(state)
+    os.kill(found["pid"], signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while not _free(state):
+        if time.monotonic() > deadline:
+            raise NotRunning(f"localaws (process {found['pid']}) did not stop within {STOP_SECONDS} s.")
+        time.sleep(0.05)
+
+
+def _free(state: Path) -> bool:
+    try:
+        with _own(state):
+            return True
+    except WrongSetting:
+        return False
+
+
+@contextlib.contextmanager
+def _own(state: Path) -> Iterator[None]:
+    """Hold a state folder; the system lets go of it when this process ends, however it ends."""
+    with (state / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise WrongSetting(f"The state folder {state} is in use by another localaws.") from None
+        yield
+
+
+@contextlib.contextmanager
+def _listening(port: int) -> Iterator[socket.socket]:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+            listener.listen(128)
+        except OSError as error:
+            raise WrongSetting(f"Port {port} can't be used: {error.strerror}. Choose another with --port.") from None
+        yield listener
+
+
+def log_to(stream: Any = None) -> None:
+    """Send localaws' own log to a stream, warnings of its parts included."""
+    logging.basicConfig(
+        level=os.environ.get("LOG_LEVEL", "WARNING"),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=stream or sys.stderr,
+    )

@@ -1,0 +1,92 @@
+"""The whole life of a model on this machine: `python -m rehearsal run`, or `up` to drive it by hand."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localaws import process
+from localaws.__main__ import main as localaws
+from pipeline.people import NotPossible
+from promotion.refusals import Refused
+from rehearsal import acts, local
+from rehearsal.life import Life, WentWrong
+
+ROOT = Path(__file__).parent.parent
+STATE = ROOT / ".baton"
+KNOWN = (local.CannotStart, WentWrong, NotPossible, Refused, process.NotRunning, BotoCoreError, ClientError)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return 0, or 1 after one sentence on standard error."""
+    options = _parser().parse_args(arguments)
+    # What this process started ends with it, also when it is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return options.run(options) or 0
+    except KNOWN as error:
+        print(error, file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    added = commands.add_parser("run", help="play everything from an empty state, then stop")
+    added.add_argument("--runtime", choices=("process", "docker"), default=os.environ.get("BATON_RUNTIME", "process"))
+    added.set_defaults(run=_run)
+    for name, run, words in (
+        ("up", _up, "keep the three accounts running, with the release deployed in dev and prod"),
+        ("down", _down, "stop what `up` started"),
+    ):
+        added = commands.add_parser(name, help=words)
+        added.add_argument("--port", type=int, default=4566)
+        added.set_defaults(run=run)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    # A state of its own: neither `up` nor another run is disturbed.
+    state = STATE / "runs" / str(os.getpid())
+    shutil.rmtree(state, ignore_errors=True)
+    acts.play(state, STATE / "run", options.runtime)
+    shutil.rmtree(state, ignore_errors=True)
+
+
+def _state(port: int) -> Path:
+    return STATE / f"up-{port}"
+
+
+def _up(options: argparse.Namespace) -> int:
+    state = _state(options.port)
+    for name in local.SILENT:
+        os.environ.pop(name, None)
+    os.chdir(ROOT)
+    failed = localaws(["up", *local.arguments(state, options.port, os.environ.get("BATON_RUNTIME", "process"))])
+    if failed:
+        return failed
+    address = process.running(state)["address"]
+    os.environ["AWS_ENDPOINT_URL"] = address
+    life = Life(address, lambda line: print(line, file=sys.stderr))
+    life.resources()
+    life.build()
+    life.promote()
+    for environment in ("dev", "prod"):
+        life.put(environment, "labelled/part-1.csv")
+    return 0
+
+
+def _down(options: argparse.Namespace) -> None:
+    process.stop(_state(options.port))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

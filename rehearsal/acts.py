@@ -1,0 +1,127 @@
+"""`make run`: the acts in their order, shown while they happen, with a summary at the end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from rehearsal import local
+from rehearsal.life import Life, Mail
+from rehearsal.view import View
+
+EXPECTED = ("waits for approval", "drifted", "was approved")
+"""Words of the mails that the life of a model sends."""
+
+
+def play(state: Path, results: Path, runtime: str = "process", console: Console | None = None) -> Life:
+    """Play the whole life of a model on a localaws of its own; return it, with its story.
+
+    Args:
+        state: an empty folder for localaws.
+        results: folder of the predictions and reports; replaced at the end.
+        runtime: process or docker.
+        console: where it is shown.
+
+    Raises:
+        CannotStart: localaws can't be started.
+        WentWrong: an act did not end as it should.
+    """
+    begun = time.monotonic()
+    with View(console) as view:
+        view.act("Three AWS accounts on this machine")
+        with local.serving(state, runtime=runtime) as address:
+            os.environ["AWS_ENDPOINT_URL"] = address
+            view.say(f"  localaws answers on {address}")
+            life = Life(address, view.say, runtime)
+            clients = {name: account.client("sagemaker") for name, account in life.accounts.items()}
+            with view.watch({name: clients[name] for name in ("dev", "prod")}):
+                _acts(life, view)
+            saved = _save(life, results)
+            _summary(life, view, saved, time.monotonic() - begun)
+    return life
+
+
+def _acts(life: Life, view: View) -> None:
+    life.resources()
+    view.act("Build every image once, and deploy the release in dev")
+    release = life.build()
+    view.say(f"  release {release.version}: {len(release.images)} images in dev's registry")
+    view.act("Train in dev, register in the registry account")
+    first = life.train()
+    view.say(f"  version {first} waits for approval: AUC {life.story.auc[first]:.3f} on the test rows")
+    view.act("A person approves the version; the same digests go to prod")
+    life.approve(first, "First version: the gate is passed and the report looks right")
+    view.say(f"  images: {life.promote().sentence()}")
+    view.act("A clean batch arrives in prod")
+    life.score("clean.csv")
+    view.act("New labels arrive, then a batch that has drifted")
+    life.put("prod", "labelled/part-2.csv")
+    refused = life.refuse("shifted.csv")
+    view.say(f"  {refused.sentence}")
+    view.act("Drift has begun a retraining in prod")
+    second = life.retrain()
+    view.say(f"  version {second} waits for approval: AUC {life.story.auc[second]:.3f} on the test rows")
+    view.act("A person approves it; the refused batch is scored by the new version")
+    life.approve(second, "Learned from the labels that have arrived since")
+    life.rescued(refused)
+    life.collect(lambda mails: all(any(word in m.subject + m.text for m in mails) for word in EXPECTED))
+
+
+def _save(life: Life, folder: Path) -> dict[str, Path]:
+    """Bring predictions and reports from the accounts' buckets to a folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    saved = {}
+    for name, entry in life.story.batches.items():
+        uri = f"{entry.predictions}/{name}.out"
+        saved[f"predictions of {name}"] = _write(folder / f"{name}.out", life.read("prod", uri))
+        report = life.read("prod", f"{entry.report}/report.html")
+        saved[f"monitoring of {name}"] = _write(folder / f"monitoring-{Path(name).stem}.html", report)
+    for version, package in life.story.versions.items():
+        uri = package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"].rsplit("/", 1)[0]
+        report = life.read("registry", f"{uri}/report.html")
+        saved[f"evaluation of version {version}"] = _write(folder / f"evaluation-v{version}.html", report)
+    return saved
+
+
+def _write(file: Path, content: bytes) -> Path:
+    file.write_bytes(content)
+    return file
+
+
+def _summary(life: Life, view: View, saved: dict[str, Path], seconds: float) -> None:
+    view.act("What came of it")
+    table = Table(box=None, padding=(0, 2), show_header=False)
+    for version, package in sorted(life.story.versions.items()):
+        properties = package["CustomerMetadataProperties"]
+        auc, where = life.story.auc[version], properties["Environment"]
+        table.add_row(f"version {version}", f"AUC {auc:.3f}, trained in {where}")
+    for name, entry in life.story.batches.items():
+        rows = list(csv.reader(io.StringIO(saved[f"predictions of {name}"].read_text())))
+        table.add_row(name, f"{len(rows)} rows scored by version {entry.version}")
+    for name, entry in life.story.batches.items():
+        for finding in _findings(life, entry.report or ""):
+            table.add_row(f"drift in {name}", finding)
+    for mail in life.story.mails:
+        table.add_row(f"mail from {mail.environment}", _headline(mail))
+    for what, file in saved.items():
+        table.add_row(what, os.path.relpath(file))
+    view.console.print(table)
+    view.say(f"[bold green]The loop is closed[/] after {seconds:.0f} s")
+
+
+def _findings(life: Life, report: str) -> list[str]:
+    found = json.loads(life.read("prod", f"{report}/constraint_violations.json"))
+    return [f"{item['feature_name']}: {item['description']}" for item in found["violations"]]
+
+
+def _headline(mail: Mail) -> str:
+    return mail.subject or mail.text.strip('"').split(":")[0]

@@ -1,0 +1,259 @@
+"""The life of a model, act by act, in three accounts: everything a team does and everything that happens by itself.
+
+The acts only use what people and CI use: boto3, the templates' resources, `pipeline` and `promotion`. What follows
+by itself (events, the gate, the retraining) isn't helped along; each act only waits for it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from data import make as data
+from functions.common import ledger
+from pipeline import account as accounts
+from pipeline import people, settings
+from pipeline.release import Release
+from promotion import images, source
+from promotion import registry as registries
+from promotion.accounts import account as promotion_account
+from promotion.build import checkout
+from rehearsal import provision
+from rehearsal.provision import Account
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENTS = ("dev", "registry", "prod")
+PUSHED = ROOT / ".baton" / "digests" / "dev.json"
+MAILBOX = "rehearsal-mailbox"
+PATIENCE_SECONDS = 1800
+LOOK_SECONDS = 0.1
+
+
+class WentWrong(Exception):
+    """An act did not end as it should; the message says which and how."""
+
+
+@dataclass(frozen=True)
+class Mail:
+    """What people were told through a topic."""
+
+    environment: str
+    subject: str
+    text: str
+
+
+@dataclass
+class Story:
+    """What has happened: filled act by act."""
+
+    release: Release | None = None
+    training: str = ""
+    retraining: str = ""
+    versions: dict[int, dict[str, Any]] = field(default_factory=dict)
+    batches: dict[str, ledger.Entry] = field(default_factory=dict)
+    mails: list[Mail] = field(default_factory=list)
+    auc: dict[int, float] = field(default_factory=dict)
+
+
+class Life:
+    """Three accounts and the acts that are played in them."""
+
+    def __init__(self, endpoint: str, say: Callable[[str], None] = lambda _: None, runtime: str = "process") -> None:
+        self.accounts = {name: Account(settings.load(name, local=True), endpoint) for name in ENVIRONMENTS}
+        self.places = {name: accounts.place_of(account.settings) for name, account in self.accounts.items()}
+        self.story = Story()
+        self.files = data.derive(data.read_table())
+        self._say, self._runtime = say, runtime
+
+    def resources(self) -> None:
+        """Make what the three accounts consist of, and a mailbox for what people are told."""
+        provision.foundation(self.accounts.values())
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(_mailbox, self.accounts.values()))
+
+    def build(self) -> Release:
+        """Put every step's image into dev's registry, and deploy them in dev."""
+        digests = json.loads(PUSHED.read_text())["images"] if self._runtime == "docker" else source.register("dev")
+        commit, _ = checkout(ROOT)
+        self.story.release = Release(f"rehearsal-{commit[:12]}", commit, digests)
+        provision.deploy(self.accounts["registry"], self.story.release)
+        return provision.deploy(self.accounts["dev"], self.story.release)
+
+    def train(self) -> int:
+        """Train in dev on the first labelled part; return the number of the version that was registered."""
+        for name in ("dev", "prod"):
+            self.put(name, "labelled/part-1.csv")
+        self.story.training = self._start("dev", "train", "First training")
+        self.succeed("dev", self.story.training)
+        return self._newest_version()
+
+    def approve(self, version: int, reason: str) -> None:
+        """Approve a version in the registry account, as a person does."""
+        arn = people.approve(self.accounts["registry"].settings, version, reason)
+        self._say(f"  {arn.rsplit(':', 1)[-1]} approved: {reason}")
+
+    def promote(self) -> images.Transfer:
+        """Copy the same digests to prod's registry, and deploy them in prod."""
+        release = self.story.release
+        assert release is not None
+        dev, prod = (registries.of(promotion_account(name)) for name in ("dev", "prod"))
+        named = {self.accounts["prod"].names.repository(step): digest for step, digest in release.images.items()}
+        done = images.copy(dev, prod, named, release.version)
+        provision.deploy(self.accounts["prod"], release)
+        return done
+
+    def score(self, batch: str) -> ledger.Entry:
+        """Let a batch arrive in prod, and wait until it is scored."""
+        return self._settled(self.put("prod", f"batches/{batch}"), ledger.SCORED)
+
+    def refuse(self, batch: str) -> ledger.Entry:
+        """Let a batch arrive in prod that drifts, and wait until it is set aside."""
+        return self._settled(self.put("prod", f"batches/{batch}"), ledger.REFUSED)
+
+    def retrain(self) -> int:
+        """Wait for the retraining that drift has begun in prod; return the new version's number."""
+        prod = self.accounts["prod"]
+        self.story.retraining = _wait(
+            "a retraining in prod",
+            lambda: next((e["PipelineExecutionArn"] for e in _executions(prod, "train")), None),
+        )
+        self.succeed("prod", self.story.retraining)
+        return self._newest_version()
+
+    def rescued(self, entry: ledger.Entry) -> ledger.Entry:
+        """Wait until a batch that was set aside is scored after all."""
+        return self._settled(entry.batch.url, ledger.SCORED)
+
+    def put(self, environment: str, key: str) -> str:
+        """Put one of the derived files into an account's data bucket; return its URL."""
+        account = self.accounts[environment]
+        body = "".join(",".join(row) + "\n" for row in self.files[key]).encode()
+        account.client("s3").put_object(Bucket=account.names.data_bucket, Key=f"data/{key}", Body=body)
+        self._say(f"  {environment:9}data/{key} arrives: {len(self.files[key])} rows")
+        return f"s3://{account.names.data_bucket}/data/{key}"
+
+    def succeed(self, environment: str, execution: str) -> None:
+        """Wait for an execution's end. Raises WentWrong unless it succeeds."""
+        status = self.ended(environment, execution)
+        if status != "Succeeded":
+            steps = self.steps(environment, execution)
+            why = next((s.get("FailureReason", "") for s in steps if s["StepStatus"] == "Failed"), "")
+            raise WentWrong(f"{execution}: {status}. {why}")
+
+    def ended(self, environment: str, execution: str) -> str:
+        """Wait for an execution's end; return its status."""
+        client = self.accounts[environment].client("sagemaker")
+
+        def status() -> str | None:
+            found = client.describe_pipeline_execution(PipelineExecutionArn=execution)["PipelineExecutionStatus"]
+            return None if found in ("Executing", "Stopping") else found
+
+        return _wait(f"the end of {execution}", status)
+
+    def steps(self, environment: str, execution: str) -> list[dict[str, Any]]:
+        """Return the steps of an execution in the order in which they began."""
+        pages = (
+            self.accounts[environment]
+            .client("sagemaker")
+            .get_paginator("list_pipeline_execution_steps")
+            .paginate(PipelineExecutionArn=execution, SortOrder="Ascending")
+        )
+        return [step for page in pages for step in page["PipelineExecutionSteps"]]
+
+    def collect(self, until: Callable[[list[Mail]], bool] | None = None) -> list[Mail]:
+        """Read the mailboxes, waiting until enough has come; return everything so far."""
+
+        def enough() -> list[Mail] | None:
+            for account in self.accounts.values():
+                self.story.mails += _mails(account)
+            return self.story.mails if until is None or until(self.story.mails) else None
+
+        if until is None:
+            return enough() or []
+        return _wait("what people are told", enough)
+
+    def read(self, environment: str, url: str) -> bytes:
+        """Return an object's content as an account sees it."""
+        place = urlsplit(url)
+        answer = self.accounts[environment].client("s3").get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))
+        return answer["Body"].read()
+
+    def entries(self) -> list[ledger.Entry]:
+        """Return prod's ledger."""
+        accounts.enter(self.accounts["prod"].settings)
+        return list(ledger.entries(self.places["prod"]))
+
+    def _start(self, environment: str, pipeline: str, reason: str) -> str:
+        account = self.accounts[environment]
+        return account.client("sagemaker").start_pipeline_execution(
+            PipelineName=account.names.name(pipeline), PipelineExecutionDescription=reason
+        )["PipelineExecutionArn"]
+
+    def _newest_version(self) -> int:
+        client, group = self.accounts["registry"].client("sagemaker"), self.accounts["registry"].settings.project
+        newest = client.list_model_packages(ModelPackageGroupName=group, MaxResults=1)["ModelPackageSummaryList"][0]
+        package = client.describe_model_package(ModelPackageName=newest["ModelPackageArn"])
+        version = package["ModelPackageVersion"]
+        self.story.versions[version] = package
+        quality = json.loads(self.read("registry", package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]))
+        self.story.auc[version] = quality["binary_classification_metrics"]["auc"]["value"]
+        return version
+
+    def _settled(self, url: str, state: str) -> ledger.Entry:
+        """Wait until the ledger says of the batch at a URL what became of it; anything but `state` is wrong."""
+
+        def look() -> ledger.Entry | None:
+            for entry in self.entries():
+                if entry.batch.url != url or entry.state == ledger.CLAIMED:
+                    continue
+                if entry.state == state:
+                    return entry
+                if entry.state != ledger.REFUSED or state != ledger.SCORED:
+                    raise WentWrong(f"Batch {entry.batch.id} is {entry.state}: {entry.sentence}")
+            return None
+
+        entry = _wait(f"{url} to be {state}", look)
+        self.story.batches[url.rsplit("/", 1)[-1]] = entry
+        return entry
+
+
+def _wait(what: str, look: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (found := look()) is None:
+        if time.monotonic() > deadline:
+            raise WentWrong(f"Waited {PATIENCE_SECONDS} s in vain for {what}.")
+        time.sleep(LOOK_SECONDS)
+    return found
+
+
+def _executions(account: Account, pipeline: str) -> Iterator[dict[str, Any]]:
+    name = account.names.name(pipeline)
+    yield from account.client("sagemaker").list_pipeline_executions(PipelineName=name)["PipelineExecutionSummaries"]
+
+
+def _mailbox(account: Account) -> None:
+    """Subscribe a queue to the account's topic: what people would get by e-mail can be read there."""
+    sqs = account.client("sqs")
+    url = sqs.create_queue(QueueName=MAILBOX)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    account.client("sns").subscribe(TopicArn=account.names.topic(), Protocol="sqs", Endpoint=arn)
+
+
+def _mails(account: Account) -> Iterator[Mail]:
+    sqs = account.client("sqs")
+    with suppress(ClientError):
+        url = sqs.get_queue_url(QueueName=MAILBOX)["QueueUrl"]
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            for message in messages:
+                body = json.loads(message["Body"])
+                yield Mail(account.settings.environment, body.get("Subject", ""), body["Message"])
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
