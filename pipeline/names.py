@@ -35,6 +35,11 @@ class Names:
         return self.name(f"models-{self.settings.accounts.registry}")
 
     @property
+    def state_bucket(self) -> str:
+        """Bucket of Terraform's state of this account."""
+        return self.name(f"terraform-{self.settings.account}")
+
+    @property
     def data_key(self) -> str:
         """ARN of the alias of this account's data key."""
         return self._arn("kms", f"alias/{self.name('data')}")
@@ -91,6 +96,12 @@ class Names:
             "prod_account_id": settings.accounts.prod,
             "data_bucket": self.data_bucket,
             "models_bucket": self.models_bucket,
+            "state_bucket": self.state_bucket,
+            "ci_account_id": settings.ci.account,
+            "ci_role": settings.ci.role,
+            "ci_external_id": settings.ci.external_id,
+            "oidc_issuer": settings.ci.oidc_issuer,
+            "oidc_subject": settings.ci.oidc_subject,
             "batch_schedule": settings.batch_schedule,
             "retrain_enabled": str(settings.retrain.enabled).lower(),
             "retrain_cooldown_hours": f"{settings.retrain.cooldown_hours:g}",

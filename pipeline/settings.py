@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -48,11 +49,23 @@ class InstanceCounts:
 
 @dataclass(frozen=True)
 class Network:
-    """Whether containers are cut off, and the VPC the jobs run in (empty: none)."""
+    """Whether containers are cut off, the VPC the jobs run in (empty: none), and whether it gets endpoints."""
 
     isolation: bool
     subnet_ids: tuple[str, ...]
     security_group_ids: tuple[str, ...]
+    endpoints: bool
+
+
+@dataclass(frozen=True)
+class Ci:
+    """Who may assume the CI roles: a role of an account with an external id or, with an issuer, an OIDC token."""
+
+    account: str
+    role: str
+    external_id: str
+    oidc_issuer: str
+    oidc_subject: str
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,8 @@ class Settings:
     notification_addresses: tuple[str, ...]
     log_retention_days: int
     key_deletion_days: int
+    monthly_budget_usd: int
+    ci: Ci
     protected: bool
 
     @property
@@ -187,7 +202,7 @@ def _check(settings: Settings, source: dict[str, Path]) -> None:
         demand(instance.startswith("ml."), f"instance_types.{name}", "isn't an instance type of SageMaker (ml.…)")
     for name, count in dataclasses.asdict(settings.instance_counts).items():
         demand(count >= 1, f"instance_counts.{name}", "is less than 1")
-    demand(settings.retrain.cooldown_hours >= 0, "retrain.cooldown_hours", "is negative")
+    demand(0 <= settings.retrain.cooldown_hours <= 8760, "retrain.cooldown_hours", "isn't between 0 and 8760 (a year)")
     demand(settings.retrain.daily_cap >= 0, "retrain.daily_cap", "is negative")
     demand(
         re.fullmatch(r"(rate|cron)\(.+\)", settings.batch_schedule) is not None,
@@ -204,9 +219,32 @@ def _check(settings: Settings, source: dict[str, Path]) -> None:
         "max_runtime_seconds",
         "isn't between 1 and 432000 (5 days)",
     )
+    demand(settings.monthly_budget_usd >= 1, "monthly_budget_usd", "is less than 1")
     network = settings.network
     demand(
         bool(network.subnet_ids) == bool(network.security_group_ids),
         "network",
         "has subnets without security groups, or the other way round",
+    )
+    demand(bool(network.subnet_ids) or not network.endpoints, "network.endpoints", "is true without subnets")
+    _check_ci(settings.ci, demand)
+
+
+def _check_ci(ci: Ci, demand: Callable[[bool, str, str], None]) -> None:
+    demand(re.fullmatch(r"\d{12}", ci.account) is not None, "ci.account", "isn't a 12-digit account id")
+    demand(re.fullmatch(r"[\w+=,.@/-]{1,512}", ci.role) is not None, "ci.role", "isn't the name of a role")
+    demand(
+        re.fullmatch(r"[\w+=,.@:/-]{2,1224}", ci.external_id) is not None,
+        "ci.external_id",
+        "isn't 2 to 1224 letters, digits and +=,.@:/-",
+    )
+    demand(
+        re.fullmatch(r"([a-z0-9-]+\.)+[a-z]+(/[\w./-]*)?|", ci.oidc_issuer) is not None,
+        "ci.oidc_issuer",
+        "isn't the issuer's host and path without https://",
+    )
+    demand(
+        bool(ci.oidc_issuer) == bool(ci.oidc_subject),
+        "ci",
+        "has an OIDC issuer without a subject, or the other way round",
     )

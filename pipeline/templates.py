@@ -46,12 +46,13 @@ def roles(settings: Settings) -> dict[str, dict[str, Any]]:
     for key, role in fill(ROOT / "policies" / "roles.json", settings).items():
         if settings.environment not in role["accounts"]:
             continue
+        trust = "ci-oidc" if role["trust"] == "ci" and settings.ci.oidc_issuer else role["trust"]
         parts = list(role["policies"])
         if role.get("network") and settings.network.subnet_ids:
             parts.append("network")
         found[role.get("name", key)] = {
             "description": role["description"],
-            "trust": policy(f"trust-{role['trust']}", settings),
+            "trust": policy(f"trust-{trust}", settings),
             "policies": {part: policy(f"role-{part}", settings) for part in parts},
         }
     return found
