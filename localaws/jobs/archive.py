@@ -12,8 +12,18 @@ from localaws.jobs.failure import JobFailed
 
 
 def files_below(folder: Path) -> dict[str, Path]:
-    """Return the files below a folder by their path within it."""
-    return {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
+    """Return the files below a folder by their path within it.
+
+    Raises JobFailed for a link that leads out of it: what lies there is this machine's, not the container's.
+    """
+    root, files = folder.resolve(), {}
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(folder).as_posix()
+        if file.is_symlink() and not (file.exists() and file.resolve().is_relative_to(root)):
+            raise JobFailed(f"ClientError: {folder.name}/{name} is a link to something outside of {folder.name}.")
+        if file.is_file():
+            files[name] = file
+    return files
 
 
 def write(files: Mapping[str, Path], archive: Path) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from threading import Event
 from typing import Any
 
+from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localaws.jobs.failure import JobFailed
+from localaws.jobs import archive
+from localaws.jobs.failure import JobFailed, JobStopped
 
 THREADS = 8
 SMALL = 8 * 1024 * 1024
@@ -51,7 +52,7 @@ def join(uri: str, *parts: str) -> str:
     return "/".join([uri.rstrip("/"), *parts])
 
 
-def find(client: Any, uri: str, data_type: str = "S3Prefix") -> list[S3Object]:
+def find(client: Any, uri: str, data_type: str = "S3Prefix", may_be_none: bool = False) -> list[S3Object]:
     """Return the objects of a prefix or of a manifest, sorted by key.
 
     Raises JobFailed: there are none, they can't be listed, or the manifest can't be read.
@@ -67,7 +68,7 @@ def find(client: Any, uri: str, data_type: str = "S3Prefix") -> list[S3Object]:
             for item in page.get("Contents", []):
                 if not item["Key"].endswith("/"):
                     found.append(S3Object(bucket, item["Key"], place(prefix, item["Key"]), item["Size"]))
-    if not found:
+    if not found and not may_be_none:
         raise JobFailed(
             f'ClientError: No S3 objects found under S3 URL "{uri}". Please ensure that the bucket exists, that '
             "objects exist under that prefix, and that the job's role may list it."
@@ -110,13 +111,13 @@ def read(client: Any, uri: str) -> bytes:
         return client.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
-def download(client: Any, objects: Iterable[S3Object], folder: Path) -> None:
-    """Bring objects into a folder, which is made even when there are none. Raises JobFailed."""
+def download(client: Any, objects: Iterable[S3Object], folder: Path, stopped: Event | None = None) -> None:
+    """Bring objects into a folder, which is made even when there are none. Raises JobFailed or JobStopped."""
     folder.mkdir(parents=True, exist_ok=True)
-    _in_parallel(lambda item: _download_one(client, item, folder), list(objects))
+    _in_parallel(lambda item: _download_one(client, item, folder, stopped or Event()), list(objects))
 
 
-def _download_one(client: Any, item: S3Object, folder: Path) -> None:
+def _download_one(client: Any, item: S3Object, folder: Path, stopped: Event) -> None:
     target = folder / item.place
     if not target.resolve().is_relative_to(folder.resolve()):
         raise JobFailed(f"ClientError: Data download failed: {item.uri} would lie outside of its folder.")
@@ -124,7 +125,10 @@ def _download_one(client: Any, item: S3Object, folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         body = client.get_object(Bucket=item.bucket, Key=item.key)["Body"]
         with target.open("wb") as file:
-            shutil.copyfileobj(body, file, 1 << 20)
+            while piece := body.read(1 << 20):
+                if stopped.is_set():
+                    raise JobStopped
+                file.write(piece)
 
 
 @dataclass
@@ -141,13 +145,9 @@ class Upload:
         self.files.append((file, uri))
 
     def add_folder(self, folder: Path, uri: str) -> None:
-        """Take every file below a folder; links that lead out of it aren't followed. Raises JobFailed."""
-        root = folder.resolve()
-        for file in sorted(folder.rglob("*")):
-            if file.is_file():
-                if not file.resolve().is_relative_to(root):
-                    raise JobFailed(f"ClientError: {file.relative_to(folder)} is a link out of the output folder.")
-                self.add(file, join(uri, *file.relative_to(folder).parts))
+        """Take every file below a folder. Raises JobFailed."""
+        for name, file in archive.files_below(folder).items():
+            self.add(file, join(uri, name))
 
     def send(self) -> None:
         """Put all files. Raises JobFailed."""
@@ -165,17 +165,20 @@ class Upload:
         self._sent.clear()
 
     def _send_one(self, file: Path, uri: str) -> None:
-        bucket, key = split(uri)
-        encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key} if self.kms_key else {}
-        with _told("Data upload failed", uri):
-            if file.stat().st_size <= SMALL:
-                answer = self.client.put_object(Bucket=bucket, Key=key, Body=file.read_bytes(), **encryption)
-                version = answer.get("VersionId")
-            else:
-                config = TransferConfig(multipart_threshold=SMALL, max_concurrency=THREADS)
-                self.client.upload_file(str(file), bucket, key, ExtraArgs=encryption, Config=config)
-                version = self.client.head_object(Bucket=bucket, Key=key).get("VersionId")
-            self._sent.append((bucket, key, version))
+        self._sent.append((*split(uri), put(self.client, file, uri, self.kms_key)))
+
+
+def put(client: Any, file: Path, uri: str, kms_key: str | None = None) -> str | None:
+    """Put one file; the new object's version, in a bucket that has versions. Raises JobFailed."""
+    bucket, key = split(uri)
+    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
+    with _told("Data upload failed", uri):
+        if file.stat().st_size <= SMALL:
+            answer = client.put_object(Bucket=bucket, Key=key, Body=file.read_bytes(), **encryption)
+            return answer.get("VersionId")
+        config = TransferConfig(multipart_threshold=SMALL, max_concurrency=THREADS)
+        client.upload_file(str(file), bucket, key, ExtraArgs=encryption, Config=config)
+        return client.head_object(Bucket=bucket, Key=key).get("VersionId")
 
 
 def _in_parallel(action: Callable[[Any], None], items: Sequence[Any]) -> None:
@@ -193,19 +196,15 @@ def _in_parallel(action: Callable[[Any], None], items: Sequence[Any]) -> None:
             raise
 
 
-def _told(what: str, uri: str) -> AbstractContextManager[None]:
-    return _translated(what, uri)
-
-
 @contextlib.contextmanager
-def _translated(what: str, uri: str) -> Iterator[None]:
+def _told(what: str, uri: str) -> Iterator[None]:
     """Turn what can go wrong with an object into the job's reason."""
     try:
         yield
     except ClientError as error:
         code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
         raise JobFailed(f"ClientError: {what}: {code} at {error.operation_name} of {uri}: {message}") from None
-    except BotoCoreError as error:
+    except (BotoCoreError, Boto3Error) as error:
         raise JobFailed(f"ClientError: {what}: {uri}: {type(error).__name__}") from None
     except OSError as error:
         raise JobFailed(f"InternalServerError: {what}: {uri}: {error.strerror}") from None

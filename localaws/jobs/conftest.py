@@ -1,0 +1,133 @@
+"""A real S3 over a real port, and jobs that run against it in real processes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from threading import Event
+
+import boto3
+import pytest
+
+from localaws import jobs
+from localaws.contract import ImageMap, JobContext
+from localaws.runtimes import ProcessRuntime
+
+ACCOUNT, REGION = "111111111111", "us-east-1"
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory):
+    """Address of an emulator that holds nothing yet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("emulator")
+    environment = os.environ | {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "ERROR"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ministack"], cwd=folder, env=environment, stdout=log, stderr=log
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/_ministack/health").read()
+                break
+            except OSError:
+                assert process.poll() is None, (folder / "log").read_text()
+                time.sleep(0.05)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class Bucket:
+    """A bucket of a test's own."""
+
+    def __init__(self, client, name):
+        self.client, self.name = client, name
+        client.create_bucket(Bucket=name)
+
+    def uri(self, key=""):
+        return f"s3://{self.name}/{key}"
+
+    def put(self, key, content):
+        self.client.put_object(Bucket=self.name, Key=key, Body=content)
+        return self.uri(key)
+
+    def get(self, key):
+        return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+
+    def keys(self, prefix=""):
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+
+@pytest.fixture
+def client(emulator):
+    """Makes clients of the emulator."""
+    session = boto3.Session(ACCOUNT, "local", region_name=REGION)
+    return lambda service: session.client(service, endpoint_url=emulator)
+
+
+@pytest.fixture
+def bucket(client, tmp_path):
+    return Bucket(client("s3"), f"bucket-{abs(hash(str(tmp_path)))}")
+
+
+@pytest.fixture
+def image(tmp_path):
+    """Writes a program and maps the image `name` to it."""
+    entries = []
+
+    def add(name, program, **settings):
+        file = tmp_path / "images" / f"{name}.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(program)
+        entries.append({"pattern": name, "command": [sys.executable, str(file)], **settings})
+        (tmp_path / "images.json").write_text(json.dumps({"images": entries}))
+        return name
+
+    add.map = lambda: ImageMap.load(tmp_path / "images.json") if entries else ImageMap()
+    return add
+
+
+class Lines(list):
+    """A job's log: stream and line."""
+
+    def text(self):
+        return "\n".join(line for _, line in self)
+
+
+@pytest.fixture
+def job(client, image, tmp_path):
+    """Runs a job; its `log`, `stopped` and `folder` can be looked at and used from other threads."""
+
+    class Job:
+        log, stopped, models, images = Lines(), Event(), {}, None
+
+        def __call__(self, kind, body):
+            images = self.images or image.map()
+            self.folder = tmp_path / "scratch"
+            self.folder.mkdir()
+            context = JobContext(
+                account=ACCOUNT,
+                region=REGION,
+                name=body[f"{kind}Name"],
+                folder=self.folder,
+                client=client,
+                runtime=ProcessRuntime(images),
+                images=images,
+                log=lambda stream, line: self.log.append((stream, line)),
+                stopped=self.stopped,
+                describe_model=self.models.__getitem__,
+            )
+            return jobs.run(kind, body, context)
+
+    return Job()
