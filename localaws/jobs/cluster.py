@@ -103,7 +103,7 @@ def started(context: JobContext, containers: Iterable[Container]) -> Iterator[di
 def run(context: JobContext, containers: Sequence[Container], watch: Watch, grace: float) -> Ended:
     """Run containers until all have ended, one has failed, or the job has to end.
 
-    The others get SIGTERM, and `grace` seconds later SIGKILL.
+    In the last case they get SIGTERM, and `grace` seconds later SIGKILL. Where one has failed, the others are killed.
     """
     with started(context, containers) as handles:
         running = dict(handles)
@@ -117,7 +117,6 @@ def run(context: JobContext, containers: Sequence[Container], watch: Watch, grac
                     continue
                 del running[host]
                 if code:
-                    stop(running.values(), grace)
                     return Ended("exit", host, code, handle.killed_for_memory)
         return Ended("exit")
 
