@@ -1,0 +1,112 @@
+"""The account a function runs in: real S3, SNS, ECR and KMS over a real port, and the variables AWS Lambda sets."""
+
+import functools
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import boto3
+import pytest
+
+from functions.common import place as places
+from functions.common.place import Place
+
+DEV, REGISTRY, PROD = "111111111111", "222222222222", "333333333333"
+VARIABLES = {
+    "PROJECT": "mammography",
+    "ENVIRONMENT": "prod",
+    "ACCOUNT_ID": PROD,
+    "REGISTRY_ACCOUNT_ID": REGISTRY,
+    "DATA_BUCKET": f"mammography-data-{PROD}",
+    "MODELS_BUCKET": f"mammography-models-{REGISTRY}",
+    "RETRAIN_ENABLED": "true",
+    "RETRAIN_COOLDOWN_HOURS": "0",
+    "RETRAIN_DAILY_CAP": "2",
+}
+"""What functions.json gives a function of prod."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory):
+    """Address of an emulator of everything but SageMaker."""
+    port = free_port()
+    folder = tmp_path_factory.mktemp("emulator")
+    environment = os.environ | {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "ERROR"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ministack"], cwd=folder, env=environment, stdout=log, stderr=log
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/_ministack/health").read()
+                break
+            except OSError:
+                assert process.poll() is None, (folder / "log").read_text()
+                time.sleep(0.05)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def local(emulator, monkeypatch):
+    """The emulator, emptied, with every client pointed to prod's account in it."""
+    urllib.request.urlopen(urllib.request.Request(f"{emulator}/_ministack/reset", method="POST")).read()
+    use(monkeypatch, emulator)
+    yield emulator
+    boto3.DEFAULT_SESSION = None
+    places.client.cache_clear()
+
+
+def use(monkeypatch, address: str, account: str = PROD) -> None:
+    """Point every client that is made from now on to an account at an address."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    places.use(_session(account))
+
+
+@functools.cache
+def _session(account: str) -> boto3.Session:
+    """One session per account: it reads each service's model once."""
+    return boto3.Session(account, "local", region_name="us-east-1")
+
+
+@pytest.fixture
+def place(local, monkeypatch):
+    """Prod as a function sees it, with its versioned data bucket."""
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    here = Place.here()
+    bucket(here.data_bucket)
+    return here
+
+
+def bucket(name: str, versions: bool = True) -> str:
+    places.client("s3").create_bucket(Bucket=name)
+    if versions:
+        places.client("s3").put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return name
+
+
+def put(bucket: str, key: str, body: bytes = b"67,3,5,3\n") -> str:
+    """Put an object; return its URL."""
+    places.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+    return f"s3://{bucket}/{key}"
