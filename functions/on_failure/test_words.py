@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+import pytest
+
+from functions.common.place import Place
+from functions.on_failure import words
+from functions.on_failure.execution import Failure
+
+PLACE = Place("mammography", "prod", "us-east-1", "333333333333", "222222222222", "data", "models")
+FAILURE = Failure(
+    execution="arn:aws:sagemaker:us-east-1:333333333333:pipeline/mammography-inference/execution/abc123",
+    step="Drift",
+    name="Drift",
+    sentence="Batch shifted-0123456789ab drifted.",
+    batch="shifted-0123456789ab",
+    package="arn:package/3",
+    monitoring="s3://data/runs/abc123/monitor",
+)
+REASON = "Drift: 2 violations in 48 rows: age (distribution); margin (completeness)."
+TRAINING = "arn:aws:sagemaker:us-east-1:333333333333:pipeline/mammography-train/execution/def456"
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "Schritt äöü\nzweite Zeile", ""])
+def test_a_subject_is_one_line_of_ascii_of_fewer_than_100_characters(text):
+    subject = words.subject(PLACE, text)
+    assert subject.isascii() and subject.isprintable() and len(subject) < 100
+    assert subject.startswith("mammography prod:")
+
+
+def test_people_are_told_of_a_retraining_and_why():
+    subject, text = words.retraining(PLACE, FAILURE, REASON, TRAINING, 1)
+    assert subject == "mammography prod: batch shifted-0123456789ab drifted, retraining has begun"
+    assert f"Batch shifted-0123456789ab was refused: {REASON}" in text
+    assert "(1 labelled file)" in text and TRAINING in text
+    assert "Report: s3://data/runs/abc123/monitor/report.html" in text
+    assert "(2 labelled files)" in words.retraining(PLACE, FAILURE, REASON, TRAINING, 2)[1]
+
+
+def test_people_are_told_what_holds_a_retraining_back():
+    subject, text = words.held(PLACE, FAILURE, REASON, ("automatic retraining is switched off", "a training runs"))
+    assert subject == "mammography prod: batch shifted-0123456789ab drifted, no retraining"
+    assert "No retraining was begun: automatic retraining is switched off; a training runs." in text
+
+
+def test_people_can_let_a_batch_through_by_the_line_they_are_given():
+    line = (
+        "python -m pipeline release-batch --environment prod --batch shifted-0123456789ab "
+        '--reason "…"'
+    )  # fmt: skip
+    assert line in words.held(PLACE, FAILURE, REASON, ("x",))[1]
+    assert line in words.alert(PLACE, replace(FAILURE, step="Monitor", name="Monitor"))[1]
+
+
+def test_an_alert_is_the_jobs_own_sentence():
+    failure = replace(FAILURE, step="Monitor", name="Monitor", sentence="clean.csv, row 3: 5 columns instead of 4.")
+    subject, text = words.alert(PLACE, failure)
+    assert subject == "mammography prod: mammography-inference: step Monitor failed"
+    assert text.startswith("mammography-inference: step Monitor failed: clean.csv, row 3: 5 columns instead of 4.\n")
+    assert "Nothing was retrained. Batch shifted-0123456789ab is set aside." in text
+    assert FAILURE.execution in text
+
+
+def test_a_named_failure_is_told_by_its_name():
+    failure = replace(FAILURE, step="Resolve", name="NoApprovedModel", sentence="None is approved.", batch=None)
+    subject, text = words.alert(PLACE, failure)
+    assert subject.endswith("step Resolve (NoApprovedModel) failed")
+    assert text.startswith("mammography-inference: step Resolve (NoApprovedModel) failed: None is approved.\n")
+    assert "set aside" not in text and "retrained" not in text
+
+
+def test_an_execution_may_fail_without_a_step():
+    failure = replace(FAILURE, step=None, name="Failed", sentence="The role can't be assumed.", batch=None)
+    assert words.alert(PLACE, failure)[1].startswith(
+        "mammography-inference: the execution failed: The role can't be assumed.\n"
+    )
+
+
+def test_people_are_told_that_no_batch_waits():
+    failure = replace(FAILURE, step="Resolve", name="NoBatchWaiting", sentence="No new batch has arrived.", batch=None)
+    subject, text = words.no_batch(PLACE, failure)
+    assert subject == "mammography prod: no batch waits to be scored"
+    assert text.startswith("mammography-inference looked for a batch to score. No new batch has arrived.\n")
