@@ -34,8 +34,9 @@ def filled(text: str, context: Mapping[str, Any]) -> str:
     special = {"*": "*", "?": "?", "$": "$"}
 
     def value(match: re.Match[str]) -> str:
-        name = match.group(1)
-        return special.get(name) or str(known.get(name.lower(), "\0"))
+        name, given, default = match.group(1).partition(",")
+        otherwise = default.strip().strip("'") if given else "\0"
+        return special.get(name) or str(known.get(name.strip().lower(), otherwise))
 
     return _VARIABLE.sub(value, text)
 
@@ -53,7 +54,8 @@ def _holds(operator: str, key: str, wanted: Any, context: Mapping[str, Any]) -> 
     if test is None:
         return False
     if value is None:
-        return optional or negated or quantifier == "ForAllValues"
+        # A negated test holds for what isn't there, but "any of its values" needs a value.
+        return optional or quantifier == "ForAllValues" or (negated and quantifier != "ForAnyValue")
     choices = [filled(str(item), context) for item in _list(wanted)]
 
     def one(item: str) -> bool:

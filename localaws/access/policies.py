@@ -66,8 +66,24 @@ def decide_resource(
 ) -> str:
     """What a resource's policy says to a principal (an ARN, an account's root or a service's name)."""
     known = principal_context(principal) | dict(context or {})
-    named = [s for s in statements(policy) if _names(s, principal)]
+    named = [s for s in statements(policy) if _names(s, principal, known["aws:PrincipalArn"])]
     return decide([{"Statement": named}], action, resource, known)
+
+
+def names_directly(
+    policy: Mapping[str, Any],
+    principal: str,
+    action: str,
+    resource: str,
+    context: Mapping[str, Any] | None = None,
+) -> bool:
+    """Whether a resource's policy allows the action to the principal itself, not just to its whole account.
+
+    Within an account only such an allow is enough; one to the account leaves the decision to its IAM.
+    """
+    known = principal_context(principal) | dict(context or {})
+    named = [s for s in statements(policy) if _names(s, principal, known["aws:PrincipalArn"], accounts=False)]
+    return decide([{"Statement": named}], action, resource, known) == "Allow"
 
 
 def resource_policy_allows(policy: Mapping[str, Any], principal: str, action: str, resource: str) -> bool:
@@ -105,13 +121,13 @@ def _applies(statement: Mapping[str, Any], action: str, resource: str, context: 
     return conditions.hold(statement.get("Condition", {}), context)
 
 
-def _names(statement: Mapping[str, Any], principal: str) -> bool:
+def _names(statement: Mapping[str, Any], principal: str, role: str, *, accounts: bool = True) -> bool:
     if "NotPrincipal" in statement:
-        return not _named(statement["NotPrincipal"], principal)
-    return _named(statement.get("Principal"), principal)
+        return not _named(statement["NotPrincipal"], principal, role, accounts)
+    return _named(statement.get("Principal"), principal, role, accounts)
 
 
-def _named(wanted: Any, principal: str) -> bool:
+def _named(wanted: Any, principal: str, role: str, accounts: bool) -> bool:
     if wanted == "*":
         return True
     if not isinstance(wanted, dict):
@@ -119,11 +135,10 @@ def _named(wanted: Any, principal: str) -> bool:
     if principal in _list(wanted.get("Service")):
         return True
     account = _ACCOUNT.fullmatch(principal)
-    role = principal_context(principal)["aws:PrincipalArn"]
     for item in _list(wanted.get("AWS")):
         if item in ("*", principal, role):
             return True
-        if account and item in (account.group(1), f"arn:aws:iam::{account.group(1)}:root"):
+        if accounts and account and item in (account.group(1), f"arn:aws:iam::{account.group(1)}:root"):
             return True
     return False
 

@@ -1,0 +1,229 @@
+"""Where access is decided: for the clients of jobs and executions, for calls of SageMaker, and for images.
+
+A client that acts as a role asks here before each request is sent. What isn't allowed raises botocore's
+ClientError with AWS's sentence, so that a step fails as it would in AWS.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from localaws.access import sagemaker
+from localaws.access.actions import Asked, Need, NoSuchKey, needs, through_s3
+from localaws.access.identities import Identities, Identity, Unassumable
+from localaws.access.resources import Resources
+from localaws.access.verdicts import refusal, request_context
+from localaws.errors import AccessDenied, Invalid
+
+if TYPE_CHECKING:
+    from localaws.api.call import Call
+    from localaws.application import Application
+
+_CODES = {"s3": "AccessDenied", "sqs": "AccessDenied", "sns": "AuthorizationError", "sts": "AccessDenied"}
+_IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)")
+_ANSWERED_BY_OWNER = {"s3", "kms", "ecr", "sqs", "sns", "lambda"}
+_PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+
+
+class Denied(Exception):
+    """A call that isn't allowed; the text is AWS's sentence."""
+
+
+class Access:
+    """Decides for one application in one region."""
+
+    def __init__(self, app: Application, region: str) -> None:
+        self._app, self._region = weakref.proxy(app), region
+
+        def lookup(service: str, account: str) -> Any:
+            return self._app.client(service, account, region)
+
+        self.identities = Identities(lookup)
+        self.resources = Resources(lookup, self._accounts)
+
+    def forget(self) -> None:
+        """Read all policies anew."""
+        self.identities.forget()
+        self.resources.forget()
+
+    def require(self, identity: Identity, service: str, operation: str, params: Mapping[str, Any]) -> str:
+        """The account in which the call is to be answered. Raises Denied or NoSuchKey."""
+        asked = Asked(service, operation, params, identity.account, self._region, self.resources)
+        answering = identity.account
+        for need in needs(asked):
+            owner = self._permit(identity, need, params)
+            # What KMS must allow to S3 is checked here; the call itself still goes to the bucket's account.
+            if need.action.partition(":")[0] == service and service in _ANSWERED_BY_OWNER:
+                answering = owner
+        return answering
+
+    def require_decrypt(self, identity: Identity, params: Mapping[str, Any], key: str) -> None:
+        """Raise Denied unless an object's key may be used; a key that is gone, or AWS's own, isn't asked."""
+        found = self.resources.key(key, identity.account)
+        if found is None or (found.managed and found.owner == identity.account):
+            return
+        asked = Asked("s3", "GetObject", params, identity.account, self._region, self.resources)
+        self._permit(identity, through_s3(asked, key, "kms:Decrypt", _object_arn(params)), params)
+
+    def _permit(self, identity: Identity, need: Need, params: Mapping[str, Any]) -> str:
+        owner, policy = self._owner(identity, need, params)
+        context = request_context(self._region, self._app.clock.now())
+        sentence = refusal(identity, need, owner, policy, context)
+        if sentence is not None:
+            raise Denied(sentence)
+        return owner
+
+    def _owner(self, identity: Identity, need: Need, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
+        """The account that a resource belongs to, and the resource's policy."""
+        here, resources = identity.account, self.resources
+        if need.resource == "*":
+            return here, None
+        _, _, service, _, account, name = need.resource.split(":", 5)
+        account = account or here
+        if service == "s3":
+            bucket = resources.bucket(name.split("/", 1)[0], here)
+            return (bucket.owner, bucket.policy) if bucket else (here, None)
+        if service == "kms":
+            key = resources.key(need.resource, here)
+            return account, key.policy if key else None
+        if service == "ecr":
+            return account, resources.repository_policy(account, name.split("/", 1)[1])
+        if service == "sqs":
+            url = params.get("QueueUrl") or f"{self._app.settings.address}/{account}/{name}"
+            return account, resources.queue_policy(account, url)
+        if service == "sns":
+            return account, resources.topic_policy(account, need.resource)
+        if service == "lambda":
+            return account, resources.function_policy(account, need.resource)
+        if service == "events":
+            return account, resources.bus_policy(account, name.split("/", 1)[1])
+        return account, None
+
+    def _accounts(self) -> list[str]:
+        """The accounts that are known to have something."""
+        return [row[0] for row in self._app.store.rows("SELECT DISTINCT account FROM records")]
+
+
+_known: weakref.WeakKeyDictionary[Any, dict[str, Access]] = weakref.WeakKeyDictionary()
+
+
+def access(app: Application, region: str) -> Access:
+    """The application's access in a region."""
+    regions = _known.setdefault(app, {})
+    if region not in regions:
+        regions[region] = Access(app, region)
+    return regions[region]
+
+
+def guard(app: Application, client: Any, account: str, role: str, session: str) -> None:
+    """Let a client do only what a role may do; calls that go to another account are signed by its owner.
+
+    Raises ClientError if SageMaker can't assume the role.
+    """
+    decides, service = access(app, client.meta.region_name), client.meta.service_model.service_name
+    try:
+        identity = decides.identities.assumed(role, session)
+    except Unassumable as error:
+        raise _client_error("ValidationException", str(error), "AssumeRole", 400) from None
+    if identity.account != account:
+        raise _client_error("ValidationException", str(Unassumable(role)), "AssumeRole", 400)
+
+    def before(params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
+        try:
+            answering = decides.require(decides.identities.assumed(role, session), service, model.name, params)
+        except (Denied, Unassumable) as error:
+            raise _denied(service, str(error), model.name) from None
+        except NoSuchKey as error:
+            raise _client_error("KMS.NotFoundException", str(error), model.name, 400) from None
+        if answering != account:
+            context.setdefault("signing", {})["request_credentials"] = Credentials(answering, "local")
+        context["localaws"] = params
+
+    def after(parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
+        if key := parsed.get("SSEKMSKeyId"):
+            try:
+                decides.require_decrypt(identity, context["localaws"], key)
+            except Denied as error:
+                raise _denied(service, str(error), model.name) from None
+
+    events = client.meta.events
+    events.register_last("before-parameter-build.*.*", before)
+    if service == "s3":
+        events.register("after-call.s3.GetObject", after)
+
+
+def authorize(call: Call) -> None:
+    """Refuse a call of SageMaker that the caller's policies don't allow.
+
+    Accounts' roots and AWS's services may call everything; roles and users need the action, and
+    iam:PassRole for every role that they hand on. Raises AccessDenied, or Invalid for a role that SageMaker
+    can't assume.
+    """
+    decides = access(call.app, call.region)
+    try:
+        identity = decides.identities.of(call.principal)
+    except Unassumable as error:
+        raise AccessDenied(str(error)) from None
+    context = request_context(call.region, call.app.clock.now())
+    if identity is not None and not identity.root:
+        for need, owner, policy in sagemaker.needs(call):
+            sentence = refusal(identity, need, owner, policy, context)
+            if sentence is not None:
+                raise AccessDenied(sentence)
+    for role in sagemaker.assumed_at_once(call):
+        try:
+            decides.identities.assumed(role, "SageMaker")
+        except Unassumable as error:
+            raise Invalid(str(error)) from None
+
+
+def require_image(app: Application, account: str, region: str, role: str, session: str, image: str) -> None:
+    """Raise ClientError unless a role may pull an image from ECR.
+
+    Images of registries that no account here has are AWS's own, which AWS opens to everybody.
+    """
+    found = _IMAGE.match(image)
+    if found is None or not app.settings.enforce:
+        return
+    owner, place, repository = found.groups()
+    decides = access(app, place)
+    try:
+        identity = access(app, region).identities.assumed(role, session)
+    except Unassumable as error:
+        raise _client_error("ValidationException", str(error), "AssumeRole", 400) from None
+    policy = decides.resources.repository_policy(owner, repository)
+    if policy is None and owner != account:
+        return
+    context = request_context(place, app.clock.now())
+    arn = f"arn:aws:ecr:{place}:{owner}:repository/{repository}"
+    wanted = [(Need("ecr:GetAuthorizationToken", "*"), account, None)]
+    wanted += [(Need(action, arn), owner, policy) for action in _PULL]
+    for need, whose, said in wanted:
+        sentence = refusal(identity, need, whose, said, context)
+        if sentence is not None:
+            raise _denied("ecr", sentence, need.action.split(":")[1])
+
+
+def forget(app: Application) -> None:
+    """Read all policies anew: something has changed them."""
+    for decides in _known.get(app, {}).values():
+        decides.forget()
+
+
+def _object_arn(params: Mapping[str, Any]) -> str:
+    return f"arn:aws:s3:::{params['Bucket']}/{params['Key']}"
+
+
+def _denied(service: str, message: str, operation: str) -> ClientError:
+    return _client_error(_CODES.get(service, "AccessDeniedException"), message, operation, 403)
+
+
+def _client_error(code: str, message: str, operation: str, status: int) -> ClientError:
+    response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, operation)

@@ -1,0 +1,183 @@
+"""Roles and users with all their policies, as IAM's own operations tell them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from localaws.access import policies
+from localaws.access.kept import Kept
+
+Lookup = Callable[[str, str], Any]
+"""(service, account) → a client that acts as the account's root."""
+
+SAGEMAKER = "sagemaker.amazonaws.com"
+_SESSION = re.compile(r"arn:aws[a-z-]*:sts::(\d{12}):assumed-role/([^/]+)/(.+)")
+_USER = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):user/(.+)")
+
+
+class Unassumable(Exception):
+    """A role that isn't there, or that doesn't trust who wants to assume it; the text is AWS's sentence."""
+
+    def __init__(self, arn: str, service: str = SAGEMAKER) -> None:
+        super().__init__(
+            f"Could not assume role {arn}. Please ensure that the role exists and allows principal '{service}' "
+            "to assume the role."
+        )
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who asks: the caller's ARN in messages, the ARN that policies see, and what identity policies say.
+
+    A root has no policies and may do all in its account (`root`).
+    """
+
+    account: str
+    arn: str
+    principal_arn: str
+    root: bool = False
+    documents: tuple[Mapping[str, Any], ...] = ()
+    boundary: tuple[Mapping[str, Any], ...] | None = None
+    trust: Mapping[str, Any] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def context(self) -> dict[str, Any]:
+        """The condition keys that follow from who asks."""
+        kind = "Account" if self.root else "User" if ":user/" in self.principal_arn else "AssumedRole"
+        return {
+            "aws:PrincipalArn": self.principal_arn,
+            "aws:PrincipalAccount": self.account,
+            "aws:PrincipalType": kind,
+            "aws:PrincipalIsAWSService": "false",
+            **{f"aws:PrincipalTag/{name}": value for name, value in self.tags.items()},
+        }
+
+
+def role_name(arn: str) -> str:
+    """The name in a role's ARN, which may have a path before it."""
+    return arn.rsplit("/", 1)[-1]
+
+
+class Identities:
+    """Finds identities, and keeps them for a moment."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup, self._kept = lookup, Kept()
+
+    def forget(self) -> None:
+        """Ask IAM anew."""
+        self._kept.forget()
+
+    def of(self, principal: str) -> Identity | None:
+        """The identity behind a principal's ARN; None for a service and for what IAM doesn't know.
+
+        Raises Unassumable for the session of a role that isn't there (any more).
+        """
+        if found := re.fullmatch(r"arn:aws[a-z-]*:iam::(\d{12}):root", principal):
+            return Identity(found[1], principal, principal, root=True)
+        if found := _SESSION.fullmatch(principal):
+            return self._session(found[1], found[2], principal)
+        if found := _USER.fullmatch(principal):
+            return self._kept.get(principal, lambda: self._user(found[1], role_name(found[2]), principal))
+        return None
+
+    def assumed(self, role: str, session: str) -> Identity:
+        """The session of a role that SageMaker assumes for a job. Raises Unassumable."""
+        parts = role.split(":", 5)
+        if len(parts) != 6 or parts[2] != "iam" or not parts[5].startswith("role/"):
+            raise Unassumable(role)
+        account, name = parts[4], role_name(role)
+        found = self._session(account, name, f"arn:aws:sts::{account}:assumed-role/{name}/{session[:64]}")
+        context = {"aws:SourceAccount": account}
+        if found.principal_arn != role or not _trusts(found.trust or {}, SAGEMAKER, context):
+            raise Unassumable(role)
+        return found
+
+    def _session(self, account: str, name: str, arn: str) -> Identity:
+        role = self._kept.get((account, name), lambda: self._role(account, name))
+        return Identity(
+            account, arn, role["arn"], False, role["documents"], role["boundary"], role["trust"], role["tags"]
+        )
+
+    def _role(self, account: str, name: str) -> dict[str, Any]:
+        iam = self._lookup("iam", account)
+        try:
+            role = iam.get_role(RoleName=name)["Role"]
+        except ClientError as error:
+            if _missing(error):
+                raise Unassumable(f"arn:aws:iam::{account}:role/{name}") from None
+            raise
+        documents = [
+            iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+            for policy in _all(iam, "list_role_policies", "PolicyNames", RoleName=name)
+        ]
+        documents += self._attached(iam, "list_attached_role_policies", RoleName=name)
+        boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+        return {
+            "arn": role["Arn"],
+            "documents": tuple(documents),
+            "boundary": (self._managed(iam, boundary),) if boundary else None,
+            "trust": _document(role.get("AssumeRolePolicyDocument")),
+            "tags": {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])},
+        }
+
+    def _user(self, account: str, name: str, arn: str) -> Identity | None:
+        iam = self._lookup("iam", account)
+        try:
+            user = iam.get_user(UserName=name)["User"]
+        except ClientError as error:
+            if _missing(error):
+                return None
+            raise
+        documents = [
+            iam.get_user_policy(UserName=name, PolicyName=policy)["PolicyDocument"]
+            for policy in _all(iam, "list_user_policies", "PolicyNames", UserName=name)
+        ]
+        documents += self._attached(iam, "list_attached_user_policies", UserName=name)
+        for group in (item["GroupName"] for item in _all(iam, "list_groups_for_user", "Groups", UserName=name)):
+            documents += [
+                iam.get_group_policy(GroupName=group, PolicyName=policy)["PolicyDocument"]
+                for policy in _all(iam, "list_group_policies", "PolicyNames", GroupName=group)
+            ]
+            documents += self._attached(iam, "list_attached_group_policies", GroupName=group)
+        boundary = user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+        limits = (self._managed(iam, boundary),) if boundary else None
+        return Identity(account, arn, user["Arn"], False, tuple(documents), limits)
+
+    def _attached(self, iam: Any, call: str, **of: str) -> list[Mapping[str, Any]]:
+        return [self._managed(iam, item["PolicyArn"]) for item in _all(iam, call, "AttachedPolicies", **of)]
+
+    def _managed(self, iam: Any, arn: str) -> Mapping[str, Any]:
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]
+        return _document(found["Document"])
+
+
+def _trusts(trust: Mapping[str, Any], service: str, context: Mapping[str, Any]) -> bool:
+    return policies.decide_resource(trust, service, "sts:AssumeRole", "", context) == "Allow"
+
+
+def _document(given: Any) -> Mapping[str, Any]:
+    # botocore decodes IAM's documents where it knows them; what isn't one, gives nothing.
+    return given if isinstance(given, Mapping) else {}
+
+
+def _missing(error: ClientError) -> bool:
+    return error.response["Error"]["Code"] in ("NoSuchEntity", "NoSuchEntityException")
+
+
+def _all(client: Any, call: str, member: str, **arguments: str) -> list[Any]:
+    """A list of IAM's, all of its pages."""
+    found: list[Any] = []
+    marker: dict[str, str] = {}
+    while True:
+        page = getattr(client, call)(**arguments, **marker)
+        found += page[member]
+        if not page.get("IsTruncated"):
+            return found
+        marker = {"Marker": page["Marker"]}
