@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from localaws.engine.joblogs import OUTPUT
 from localaws.settings import Settings, WrongSetting
 
 RUNNING = "server.json"
@@ -183,3 +184,4 @@ def log_to(stream: Any = None) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=stream or sys.stderr,
     )
+    OUTPUT.setLevel("INFO")

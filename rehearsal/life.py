@@ -22,6 +22,7 @@ from data import make as data
 from functions.common import ledger
 from pipeline import account as accounts
 from pipeline import people, settings
+from pipeline.execution import outcome
 from pipeline.release import Release
 from promotion import images, source
 from promotion import registry as registries
@@ -143,11 +144,9 @@ class Life:
 
     def succeed(self, environment: str, execution: str) -> None:
         """Wait for an execution's end. Raises WentWrong unless it succeeds."""
-        status = self.ended(environment, execution)
-        if status != "Succeeded":
-            steps = self.steps(environment, execution)
-            why = next((s.get("FailureReason", "") for s in steps if s["StepStatus"] == "Failed"), "")
-            raise WentWrong(f"{execution}: {status}. {why}")
+        if self.ended(environment, execution) != "Succeeded":
+            accounts.enter(self.accounts[environment].settings)
+            raise WentWrong(": ".join((execution, *outcome(self.places[environment], execution))))
 
     def ended(self, environment: str, execution: str) -> str:
         """Wait for an execution's end; return its status."""

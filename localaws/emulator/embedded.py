@@ -16,17 +16,23 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from localaws.access import policies
+
 Emit = Callable[[str, str, str, dict[str, Any]], Future[None]]
 """Takes account, region, bus and envelope of an event; the future ends when it is on disk."""
+
+_access_key: ContextVar[str] = ContextVar("access_key")
+"""Who signs the request that is being answered."""
 
 _emitted: ContextVar[list[Future[None]]] = ContextVar("emitted")
 """The events of the request that is being answered."""
 
-SAVE_SECONDS = 0.02
+SAVE_SECONDS = 0.005
 """Calls that end within this time share one save."""
 
 
@@ -49,6 +55,7 @@ def load(port: int, state: Path, emit: Emit) -> Embedded:
         "S3_DATA_DIR": str(state / "s3"),
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
         "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
         "MINISTACK_EDITION": "light",
         # Clients take keys and profiles from here otherwise, and functions would get them.
         "AWS_SECRET_ACCESS_KEY": "local",
@@ -61,6 +68,7 @@ def load(port: int, state: Path, emit: Emit) -> Embedded:
     hypercorn_compat.install()
     _own_delivery(ministack, emit)
     _own_roles(ministack)
+    _own_principals(ministack)
     _whole_alarms(ministack)
     return Embedded(ministack, persistence)
 
@@ -77,6 +85,9 @@ class Embedded:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
+        if scope["type"] == "http":
+            headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
+            _access_key.set(self._modules.extract_access_key_id(headers, {}) or "")
         if scope["type"] != "http" or not self._changes(scope):
             await self._app(scope, receive, send)
             return
@@ -178,6 +189,24 @@ def _own_roles(ministack: Any) -> None:
 
         if hasattr(lambda_svc, "execution_credentials"):
             lambda_svc.execution_credentials = credentials
+
+
+def _own_principals(ministack: Any) -> None:
+    """Let a bucket's policy see which role of another account asks, not only which account."""
+    from ministack.core import iam_evaluator
+    from ministack.services import sts
+
+    evaluate = iam_evaluator.evaluate_resource_policy
+
+    def evaluated(policy: Any, context: Any, *more: Any, **named: Any) -> Any:
+        arn = (sts._sessions.get(_access_key.get("")) or {}).get("Arn", "")
+        if context.principal_type == "Root" and ":assumed-role/" in arn:
+            role = policies.principal_context(arn)["aws:PrincipalArn"]
+            context = replace(context, principal_arn=role, principal_type="AssumedRole")
+        # The loopback interface stands for TLS: a policy that demands it is about the network.
+        return evaluate(policy, replace(context, secure_transport=True), *more, **named)
+
+    iam_evaluator.evaluate_resource_policy = evaluated
 
 
 def _whole_alarms(ministack: Any) -> None:

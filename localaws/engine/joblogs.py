@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from localaws.application import Application
 
 _log = logging.getLogger("localaws.logs")
+OUTPUT = logging.getLogger("localaws.output")
+"""What containers print, for the terminal or file that localaws' own log goes to."""
+
 _PAUSE = 0.5
 _MOST = 500
 _LONGEST = 16_384
@@ -35,6 +38,7 @@ class JobLog:
 
     def line(self, stream: str, text: str) -> None:
         """Take one line of a container, `stream` being its name after the job's."""
+        OUTPUT.info("%s/%s %s", self._job.name, stream, text)
         with self._lock:
             self._pending.append((stream, int(self._app.clock.real() * 1000), text[:_LONGEST] or " "))
             if self._thread is None:
