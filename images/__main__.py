@@ -49,6 +49,13 @@ def registries(options: argparse.Namespace) -> None:
         print(host, address)
 
 
+def sizes(_: argparse.Namespace) -> None:
+    """Print what the images take in a registry, compressed: each alone and all together."""
+    from images import sizes as measuring
+
+    print(measuring.of_steps(engine.require(), _project()).table())
+
+
 def clean(_: argparse.Namespace) -> None:
     """Remove every image that was built here except the base images."""
     docker = engine.require()
@@ -92,6 +99,7 @@ def _arguments() -> argparse.Namespace:
     pushing.add_argument("--environment", default="dev", choices=("dev", "prod"))
     pushing.add_argument("steps", nargs="*", metavar="STEP", help="default: all")
     command(registries).add_argument("action", choices=("up", "down"))
+    command(sizes)
     command(clean)
     return parser.parse_args()
 
