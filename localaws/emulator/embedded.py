@@ -70,6 +70,7 @@ def load(port: int, state: Path, emit: Emit) -> Embedded:
     _own_roles(ministack)
     _own_principals(ministack)
     _whole_alarms(ministack)
+    _whole_bus_policies(ministack)
     return Embedded(ministack, persistence)
 
 
@@ -235,6 +236,20 @@ def _whole_alarms(ministack: Any) -> None:
         return cloudwatch._xml(200, "DescribeAlarmsResponse", f"<DescribeAlarmsResult>{inner}</DescribeAlarmsResult>")
 
     cloudwatch._describe_alarms = describe
+
+
+def _whole_bus_policies(ministack: Any) -> None:
+    """Let PutPermission take a whole policy, where ministack makes a statement for everybody of it."""
+    events = ministack._get_module("eventbridge")
+    put_statement = events._put_permission
+
+    def put(data: dict[str, Any]) -> Any:
+        if "Policy" not in data:
+            return put_statement(data)
+        events._event_bus_policies[data.get("EventBusName", "default")] = json.loads(data["Policy"])
+        return events.json_response({})
+
+    events._put_permission = put
 
 
 def _members(alarms: list[dict[str, Any]]) -> str:
