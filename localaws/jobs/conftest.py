@@ -1,10 +1,12 @@
 """A real S3 over a real port, and jobs that run against it in real processes."""
 
+import functools
 import json
 import os
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 import urllib.request
 from threading import Event
@@ -14,6 +16,7 @@ import pytest
 
 from localaws import jobs
 from localaws.contract import ImageMap, JobContext
+from localaws.errors import NotFound
 from localaws.runtimes import ProcessRuntime
 
 ACCOUNT, REGION = "111111111111", "us-east-1"
@@ -64,16 +67,20 @@ class Bucket:
     def get(self, key):
         return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
 
+    def fill(self, objects):
+        for key, content in objects.items():
+            self.put(key, content)
+
     def keys(self, prefix=""):
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client(emulator):
-    """Makes clients of the emulator."""
+    """Gives the emulator's clients."""
     session = boto3.Session(ACCOUNT, "local", region_name=REGION)
-    return lambda service: session.client(service, endpoint_url=emulator)
+    return functools.cache(lambda service: session.client(service, endpoint_url=emulator))
 
 
 @pytest.fixture
@@ -83,14 +90,15 @@ def bucket(client, tmp_path):
 
 @pytest.fixture
 def image(tmp_path):
-    """Writes a program and maps the image `name` to it."""
+    """Writes a container's program, which finds its /opt/ml as ML, and maps the image `name` to it."""
     entries = []
 
-    def add(name, program, **settings):
+    def add(program, name="image"):
         file = tmp_path / "images" / f"{name}.py"
         file.parent.mkdir(exist_ok=True)
-        file.write_text(program)
-        entries.append({"pattern": name, "command": [sys.executable, str(file)], **settings})
+        start = "import json, os, pathlib, signal, sys, time\nML = pathlib.Path(os.environ['SAGEMAKER_BASE_DIR'])\n"
+        file.write_text(start + textwrap.dedent(program))
+        entries.append({"pattern": name, "command": [sys.executable, "-u", str(file)]})
         (tmp_path / "images.json").write_text(json.dumps({"images": entries}))
         return name
 
@@ -98,36 +106,47 @@ def image(tmp_path):
     return add
 
 
-class Lines(list):
-    """A job's log: stream and line."""
+class Job:
+    """Runs jobs; `log` has what their containers printed, and `when` acts on a line while a job runs."""
+
+    def __init__(self, client, image, folder):
+        self.client, self.image, self.folder = client, image, folder
+        self.log, self.models, self.stopped, self.acts = [], {}, Event(), {}
+
+    def when(self, line, act):
+        self.acts[line] = act
 
     def text(self):
-        return "\n".join(line for _, line in self)
+        return "\n".join(line for _, line in self.log)
+
+    def run(self, kind, body):
+        self.folder.mkdir()
+        images = self.image.map()
+        context = JobContext(
+            account=ACCOUNT,
+            region=REGION,
+            name=body[f"{kind}Name"],
+            folder=self.folder,
+            client=self.client,
+            runtime=ProcessRuntime(images),
+            images=images,
+            log=self._line,
+            stopped=self.stopped,
+            describe_model=self._model,
+        )
+        return jobs.run(kind, body, context)
+
+    def _line(self, stream, line):
+        self.log.append((stream, line))
+        if line in self.acts:
+            self.acts.pop(line)()
+
+    def _model(self, name):
+        if name not in self.models:
+            raise NotFound(f'Could not find model "{name}".')
+        return self.models[name]
 
 
 @pytest.fixture
 def job(client, image, tmp_path):
-    """Runs a job; its `log`, `stopped` and `folder` can be looked at and used from other threads."""
-
-    class Job:
-        log, stopped, models, images = Lines(), Event(), {}, None
-
-        def __call__(self, kind, body):
-            images = self.images or image.map()
-            self.folder = tmp_path / "scratch"
-            self.folder.mkdir()
-            context = JobContext(
-                account=ACCOUNT,
-                region=REGION,
-                name=body[f"{kind}Name"],
-                folder=self.folder,
-                client=client,
-                runtime=ProcessRuntime(images),
-                images=images,
-                log=lambda stream, line: self.log.append((stream, line)),
-                stopped=self.stopped,
-                describe_model=self.models.__getitem__,
-            )
-            return jobs.run(kind, body, context)
-
-    return Job()
+    return Job(client, image, tmp_path / "scratch")

@@ -10,12 +10,11 @@ ALGORITHM_FAILED = "AlgorithmError: See job logs for more information"
 """All that SageMaker says of a processing or transform container that failed."""
 
 
-def out_of_memory(data: str) -> str:
-    """Return SageMaker's sentence for a container that used too much memory; `data` is what it worked on."""
-    return (
-        f"ClientError: Please use an instance type with more memory, or reduce the size of {data} data processed on an "
-        "instance."
-    )
+OUT_OF_MEMORY = (
+    "ClientError: Please use an instance type with more memory, or reduce the size of job data processed on an "
+    "instance."
+)
+"""What SageMaker says of a container that was killed because it used too much memory."""
 
 
 class JobFailed(Exception):

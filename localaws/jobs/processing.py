@@ -10,7 +10,8 @@ from typing import Any
 
 from localaws.contract import JobContext, Outcome
 from localaws.jobs import cluster, s3
-from localaws.jobs.failure import ALGORITHM_FAILED, MAX_REASON, JobFailed, JobStopped, out_of_memory
+from localaws.jobs.continuous import Continuous
+from localaws.jobs.failure import ALGORITHM_FAILED, MAX_REASON, OUT_OF_MEMORY, JobFailed, JobStopped
 from localaws.runtimes.base import Container
 
 INPUTS = "/opt/ml/processing/"
@@ -26,7 +27,11 @@ CONFIGURATION = (
 
 
 def run(body: dict[str, Any], context: JobContext) -> Outcome:
-    """Run a processing job: its outputs are in S3 when it has completed, and none of them otherwise."""
+    """Run a processing job.
+
+    Its outputs are in S3 when it has completed, and none of them otherwise, except those that are uploaded
+    continuously.
+    """
     limit = body.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DAY)
     watch = cluster.Watch(context, limit)
     resources = body["ProcessingResources"]["ClusterConfig"]
@@ -41,14 +46,15 @@ def run(body: dict[str, Any], context: JobContext) -> Outcome:
         (root / "output").mkdir(exist_ok=True)
     _download(body, context, list(roots.values()))
     containers = [_container(body, context, host, hosts, roots[host], resources["InstanceType"]) for host in hosts]
-    ended = cluster.run(context, containers, watch, GRACE)
+    with _continuous(body, context, outputs, list(roots.values())).running():
+        ended = cluster.run(context, containers, watch, GRACE)
     first = [ended.failed] if ended.failed else list(hosts)
     told = (cluster.message(roots[host] / MESSAGE, MAX_REASON) for host in first)
     exit_message = next((text for text in told if text), None)
     if ended.cause != "exit" or context.stopped.is_set():
         return Outcome("Stopped", exit_message=exit_message)
     if ended.failed:
-        reason = out_of_memory("job") if ended.killed_for_memory else ALGORITHM_FAILED
+        reason = OUT_OF_MEMORY if ended.killed_for_memory else ALGORITHM_FAILED
         return Outcome("Failed", failure_reason=reason, exit_message=exit_message)
     _upload(body, context, outputs, list(roots.values()))
     return Outcome("Completed", exit_message=exit_message)
@@ -107,21 +113,40 @@ def _source(item: dict[str, Any]) -> dict[str, Any]:
 
 def _outputs(body: dict[str, Any]) -> list[dict[str, Any]]:
     outputs = body.get("ProcessingOutputConfig", {}).get("Outputs", [])
+    outputs = [output for output in outputs if not output.get("AppManaged")]
     for output in outputs:
-        if "FeatureStoreOutput" in output:
-            raise JobFailed(f"ClientError: output {output['OutputName']}: FeatureStoreOutput isn't supported here.")
-    return [output for output in outputs if not output.get("AppManaged") and "S3Output" in output]
+        if "S3Output" not in output:
+            raise JobFailed(f"ClientError: output {output['OutputName']}: only S3Output is supported here.")
+    return outputs
 
 
 def _place(root: Path, output: dict[str, Any]) -> Path:
     return cluster.place(root, output["S3Output"].get("LocalPath", ""), f"output {output['OutputName']}")
 
 
+def _is_continuous(output: dict[str, Any]) -> bool:
+    return output["S3Output"].get("S3UploadMode") == "Continuous"
+
+
+def _continuous(
+    body: dict[str, Any], context: JobContext, outputs: list[dict[str, Any]], roots: list[Path]
+) -> Continuous:
+    """What puts the outputs that have to be in S3 before the job ends."""
+    chosen = [output for output in outputs if _is_continuous(output)]
+    places = [(_place(root, output), output["S3Output"]["S3Uri"]) for output in chosen for root in roots]
+    return Continuous(context.client("s3") if places else None, places, _key(body))
+
+
 def _upload(body: dict[str, Any], context: JobContext, outputs: list[dict[str, Any]], roots: list[Path]) -> None:
+    outputs = [output for output in outputs if not _is_continuous(output)]
     if not outputs:
         return
-    upload = s3.Upload(context.client("s3"), body["ProcessingOutputConfig"].get("KmsKeyId"))
+    upload = s3.Upload(context.client("s3"), _key(body))
     for output in outputs:
         for root in roots:
             upload.add_folder(_place(root, output), output["S3Output"]["S3Uri"])
     upload.send()
+
+
+def _key(body: dict[str, Any]) -> str | None:
+    return body.get("ProcessingOutputConfig", {}).get("KmsKeyId") or None

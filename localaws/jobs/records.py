@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from localaws.jobs.failure import JobFailed
@@ -22,11 +23,20 @@ def unpacked(file: Path, gzipped: bool, uri: str) -> bytes:
         raise JobFailed(f"ClientError: {uri} is truncated or isn't gzip-compressed.") from None
 
 
-def payloads(content: bytes, by_line: bool, several: bool, most: int, uri: str) -> Iterator[bytes]:
+@dataclass(frozen=True)
+class Payload:
+    """Part of an object, and the numbers of its first and last line."""
+
+    body: bytes
+    first: int
+    last: int
+
+
+def payloads(content: bytes, by_line: bool, several: bool, most: int, uri: str) -> Iterator[Payload]:
     """Split an object into payloads of at most `most` bytes (0: no limit).
 
     By line, each payload holds whole lines with their ends: one, or with `several` as many as fit.
-    Raises JobFailed for a record that doesn't fit.
+    Raises JobFailed for a record that doesn't fit, or where there is none.
     """
     if not by_line:
         if most and len(content) > most:
@@ -34,16 +44,18 @@ def payloads(content: bytes, by_line: bool, several: bool, most: int, uri: str) 
                 f"ClientError: {uri} has {len(content)} bytes, more than MaxPayloadInMB allows ({most // MB} MB): "
                 "set a SplitType or a larger MaxPayloadInMB."
             )
-        yield content
+        yield Payload(content, 1, max(1, len(content.splitlines())))
         return
-    start = 0
+    if not content:
+        raise JobFailed(f"ClientError: {uri} has no record.")
+    start, line = 0, 1
     while start < len(content):
         end = _end(content, start, several, most)
         if most and end - start > most:
-            line = content.count(b"\n", 0, start) + 1
             raise JobFailed(f"ClientError: {uri}, line {line}: longer than MaxPayloadInMB allows ({most // MB} MB).")
-        yield content[start:end]
-        start = end
+        lines = max(1, content.count(b"\n", start, end) + (content[end - 1 : end] != b"\n"))
+        yield Payload(content[start:end], line, line + lines - 1)
+        start, line = end, line + lines
 
 
 def _end(content: bytes, start: int, several: bool, most: int) -> int:

@@ -12,7 +12,9 @@ from typing import Any
 
 from localaws.jobs import records
 from localaws.jobs.failure import ALGORITHM_FAILED, JobFailed
+from localaws.jobs.filters import DataProcessing
 from localaws.jobs.invocations import Answer, Rejected, Server
+from localaws.jobs.records import Payload
 
 STRATEGIES = {"MULTI_RECORD": "MultiRecord", "SINGLE_RECORD": "SingleRecord"}
 MAX_TOLD = 400
@@ -33,6 +35,7 @@ class Settings:
     concurrent: int | None
     payload_mb: int | None
     strategy: str | None
+    processing: DataProcessing | None
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> Settings:
@@ -43,11 +46,7 @@ class Settings:
             raise JobFailed(f"ClientError: SplitType {split} isn't supported here; use Line or None.")
         if "DataCaptureConfig" in body:
             raise JobFailed("ClientError: DataCaptureConfig isn't supported here.")
-        processing = body.get("DataProcessing", {})
-        if {processing.get("InputFilter", "$"), processing.get("OutputFilter", "$")} != {"$"} or (
-            processing.get("JoinSource", "None") != "None"
-        ):
-            raise JobFailed("ClientError: DataProcessing isn't supported here.")
+        processing = DataProcessing.of(body.get("DataProcessing", {}), source.get("ContentType"), split == "Line")
         return cls(
             content_type=source.get("ContentType"),
             accept=output.get("Accept"),
@@ -59,6 +58,7 @@ class Settings:
             concurrent=body.get("MaxConcurrentTransforms") or None,
             payload_mb=body.get("MaxPayloadInMB"),
             strategy=body.get("BatchStrategy"),
+            processing=processing,
         )
 
     def completed(self, parameters: dict[str, Any]) -> Settings:
@@ -120,8 +120,11 @@ class Sender:
     def _write(self, file: Any, answer: bytes) -> None:
         file.write(records.assembled(answer) if self._settings.assemble else answer)
 
-    def _send(self, payload: bytes, uri: str) -> bytes:
-        answer = Answer(payload, self._settings.content_type)
+    def _send(self, payload: Payload, uri: str) -> bytes:
+        processing, body = self._settings.processing, payload.body
+        if processing:
+            body = processing.narrowed(body, payload.first, uri)
+        answer = Answer(body, self._settings.content_type)
         for server in self._servers:
             if self._given_up.is_set():
                 raise JobFailed("The job has ended.")
@@ -129,11 +132,13 @@ class Sender:
             try:
                 answer = server.invoke(answer.body, answer.content_type, accept, not self._settings.payload_mb)
             except Rejected as error:
-                raise JobFailed(_reason(error, uri)) from None
+                raise JobFailed(_reason(error, payload, uri)) from None
+        if processing:
+            return processing.widened(payload.body, answer.body, payload.first, uri)
         return answer.body
 
 
-def _reason(error: Rejected, uri: str) -> str:
+def _reason(error: Rejected, payload: Payload, uri: str) -> str:
     """SageMaker's sentence, followed by the object and what the container said of it."""
     told = " ".join(str(error).split())
     told = told if len(told) <= MAX_TOLD else f"{told[:MAX_TOLD]}…"
@@ -142,4 +147,5 @@ def _reason(error: Rejected, uri: str) -> str:
         what = f"Bad HTTP status received from algorithm: {error.status}"
         if error.status < 500:
             start = start.replace("AlgorithmError", "ClientError")
-    return f"{start}. {uri}: {what}{f': {told}' if told else ''}"
+    lines = f"lines {payload.first} to {payload.last}" if payload.last > payload.first else f"line {payload.first}"
+    return f"{start}. {uri}, {lines}: {what}{f': {told}' if told else ''}"

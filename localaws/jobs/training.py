@@ -11,8 +11,8 @@ from typing import Any
 from localaws.contract import JobContext, Outcome
 from localaws.jobs import archive, cluster, s3
 from localaws.jobs.channels import Channel, read_channels
-from localaws.jobs.checkpoints import Checkpoints
-from localaws.jobs.failure import MAX_REASON, JobFailed, JobStopped, out_of_memory
+from localaws.jobs.continuous import Continuous
+from localaws.jobs.failure import MAX_REASON, OUT_OF_MEMORY, JobFailed, JobStopped
 from localaws.jobs.metrics import Metrics
 from localaws.runtimes.base import Container
 
@@ -20,6 +20,7 @@ GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL. AWS waits for 120; here a stopped job ends within seconds."""
 
 DAY = 86_400
+CHECKPOINTS = "/opt/ml/checkpoints"
 FAILURE = "output/failure"
 GROUP = "homogeneousCluster"
 """SageMaker's name of the instance group where the job names none."""
@@ -38,13 +39,13 @@ def run(body: dict[str, Any], context: JobContext) -> Outcome:
     hosts = tuple(host for group in groups for host in group["hosts"])
     roots = {host: context.folder / host for host in hosts}
     channels = read_channels(body)
-    checkpoints = Checkpoints.of(body, context)
+    checkpoints = _checkpoints(body, context, list(roots.values()))
     for host, root in roots.items():
         _prepare(body, channels, groups, host, root)
     _download(channels, groups, context, roots)
-    checkpoints.restore(list(roots.values()))
+    checkpoints.restore()
     containers = [_container(body, context, host, hosts, roots[host], groups, metrics) for host in hosts]
-    with checkpoints.uploading(list(roots.values())):
+    with checkpoints.running():
         ended = cluster.run(context, containers, watch, GRACE)
     fields: dict[str, Any] = {"FinalMetricDataList": metrics.final()} if metrics.final() else {}
     if ended.failed:
@@ -132,6 +133,15 @@ def _download(
             s3.download(client, share, roots[host] / "input/data" / channel.name, context.stopped)
 
 
+def _checkpoints(body: dict[str, Any], context: JobContext, roots: list[Path]) -> Continuous:
+    config = body.get("CheckpointConfig")
+    if not config:
+        return Continuous(None, [])
+    path = config.get("LocalPath") or CHECKPOINTS
+    places = [(cluster.place(root, path, "CheckpointConfig"), config["S3Uri"]) for root in roots]
+    return Continuous(context.client("s3"), places)
+
+
 def _container(
     body: dict[str, Any],
     context: JobContext,
@@ -161,7 +171,7 @@ def _container(
 
 def _reason(ended: cluster.Ended, root: Path) -> str:
     if ended.killed_for_memory:
-        return out_of_memory("training")
+        return OUT_OF_MEMORY
     tail = f", exit code: {ended.code}"
     start = "AlgorithmError: "
     told = cluster.message(root / FAILURE, MAX_REASON - len(start) - len(tail))

@@ -16,7 +16,7 @@ from typing import Any
 from localaws.contract import JobContext, Outcome
 from localaws.errors import ApiError
 from localaws.jobs import cluster, models, s3
-from localaws.jobs.failure import MAX_REASON, JobFailed, JobStopped, out_of_memory
+from localaws.jobs.failure import MAX_REASON, OUT_OF_MEMORY, JobFailed, JobStopped
 from localaws.jobs.invocations import Server
 from localaws.jobs.sending import Sender, Settings
 from localaws.runtimes.base import Container, Handle
@@ -144,7 +144,7 @@ class Instance:
         for number, handle in enumerate(self.handles, 1):
             if (code := handle.wait(0)) is not None:
                 if handle.killed_for_memory:
-                    raise JobFailed(out_of_memory("job"))
+                    raise JobFailed(OUT_OF_MEMORY)
                 told = cluster.message(_root(self.context, self.host, number) / "output/failure", MAX_REASON - 200)
                 told = told or "The model's container ended; see job logs for more information"
                 raise JobFailed(f"AlgorithmError: {told}, exit code: {code}")

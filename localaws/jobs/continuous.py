@@ -1,0 +1,74 @@
+"""Folders that are kept in S3 while a job runs: checkpoints, and outputs with S3UploadMode Continuous."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from localaws.jobs import archive, s3
+from localaws.jobs.failure import JobFailed
+
+PAUSE = 2.0
+"""Seconds between two looks for files that have changed."""
+
+
+@dataclass
+class Continuous:
+    """Puts each file of `places` (a folder and the URI that it is for) soon after it has changed."""
+
+    client: Any
+    places: Sequence[tuple[Path, str]]
+    kms_key: str | None = None
+    _known: dict[Path, tuple[int, int]] = field(default_factory=dict)
+
+    def restore(self) -> None:
+        """Bring the objects to the folders first. Raises JobFailed."""
+        found: dict[str, list[s3.S3Object]] = {}
+        for folder, uri in self.places:
+            if uri not in found:
+                found[uri] = s3.find(self.client, s3.join(uri, ""), may_be_none=True)
+            s3.download(self.client, found[uri], folder)
+            self._known |= {file: state for _, file, state in _states(folder)}
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Upload during the block, and once more at its end, however that comes. Raises JobFailed."""
+        if not self.places:
+            yield
+            return
+        done = threading.Event()
+
+        def work() -> None:
+            while not done.wait(PAUSE):
+                # What can't be put now is tried again at the end, where it is told.
+                with contextlib.suppress(JobFailed, OSError):
+                    self.upload()
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+        self.upload()
+
+    def upload(self) -> None:
+        """Put what has changed since the last look. Raises JobFailed."""
+        for folder, uri in self.places:
+            for name, file, state in _states(folder):
+                if self._known.get(file) != state:
+                    s3.put(self.client, file, s3.join(uri, name), self.kms_key)
+                    self._known[file] = state
+
+
+def _states(folder: Path) -> Iterator[tuple[str, Path, tuple[int, int]]]:
+    """Files by name, with what tells that they have changed; a container may remove them at any time."""
+    for name, file in archive.files_below(folder).items():
+        with contextlib.suppress(FileNotFoundError):
+            status = file.stat()
+            yield name, file, (status.st_mtime_ns, status.st_size)
