@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pipeline.settings import Settings
 
@@ -58,10 +58,6 @@ class Names:
         """ARN of a role of this account."""
         return f"arn:aws:iam::{self.settings.account}:role/{self.name(part)}"
 
-    def pipeline(self, part: str) -> str:
-        """ARN of one of this account's pipelines."""
-        return self._arn("sagemaker", f"pipeline/{self.name(part)}")
-
     def function(self, part: str, version: str) -> str:
         """ARN of a function's published version."""
         return self._arn("lambda", f"function:{self.name(part)}:{version}")
@@ -78,10 +74,6 @@ class Names:
         """URI of a step's image in this account's registry."""
         registry = f"{self.settings.account}.dkr.ecr.{self.settings.region}.amazonaws.com"
         return f"{registry}/{self.repository(step)}@{digest}"
-
-    def of(self, environment: str) -> Names:
-        """Return the names as another environment sees them."""
-        return Names(replace(self.settings, environment=environment))
 
     def variables(self) -> dict[str, str]:
         """Return the variables of the templates in events/, policies/ and functions/."""

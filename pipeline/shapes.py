@@ -35,8 +35,9 @@ PYTHON_TYPES = {
 }  # fmt: skip
 
 SIGNS = r"!-/:-@\[-`{-~\u00a1-\u00bf\u2010-\u2bff"
+SEPARATORS = r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 JAVA_CLASSES = {
-    r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s", r"\p{M}": "", r"\p{S}": SIGNS, r"\p{P}": SIGNS,
+    r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": SEPARATORS, r"\p{M}": "", r"\p{S}": SIGNS, r"\p{P}": SIGNS,
     r"\p{Alnum}": "a-zA-Z0-9", r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010FFFF",
 }  # fmt: skip
 VARIABLE = re.compile(r"\$\{\w+\}")
@@ -188,8 +189,7 @@ def _wrong_property(step: dict, path: str) -> str | None:
             shape = shape.members[word]
         elif shape.type_name == "list":
             # SageMaker finds the outputs of a processing job by their name.
-            outputs = step["Arguments"].get("ProcessingOutputConfig", {}).get("Outputs", [])
-            if words[number - 1] == "Outputs" and word not in {output["OutputName"] for output in outputs}:
+            if words[number - 1] == "Outputs" and word not in _outputs(step, word):
                 return "the step has no such output"
             shape = shape.member
         elif shape.type_name == "map":
@@ -197,3 +197,14 @@ def _wrong_property(step: dict, path: str) -> str | None:
         else:
             return f"{shape.name} has no members"
     return None
+
+
+def _outputs(step: dict, wanted: str) -> set[str]:
+    """Return the names of a Processing step's outputs; where one is a reference it may be the wanted one."""
+    names = set()
+    config = step["Arguments"].get("ProcessingOutputConfig", {})
+    outputs = [config] if is_reference(config) else config.get("Outputs", [])
+    for output in [outputs] if is_reference(outputs) else outputs:
+        name = output if is_reference(output) else output.get("OutputName", "")
+        names.add(wanted if is_reference(name) else name)
+    return names

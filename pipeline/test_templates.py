@@ -1,0 +1,99 @@
+"""The templates that Terraform and local runs share are whole: every variable known, every name theirs."""
+
+import dataclasses
+import json
+
+import pytest
+
+from pipeline import templates
+from pipeline.names import FUNCTIONS, STEPS, Names
+from pipeline.settings import ENVIRONMENTS, load
+from pipeline.templates import ROOT, WrongTemplate, fill
+
+FILES = sorted((ROOT / "events").rglob("*.json")) + sorted((ROOT / "policies").glob("*.json"))
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_every_template_can_be_filled_in(file, environment):
+    assert "${" not in json.dumps(fill(file, load(environment, local=False)))
+
+
+def test_an_unknown_variable_is_named(tmp_path, dev):
+    file = tmp_path / "rule.json"
+    file.write_text('{"Name": "${projekt}-rule"}')
+    with pytest.raises(WrongTemplate, match=f"^{file}: variable projekt is unknown.$"):
+        fill(file, dev)
+
+
+def test_what_is_not_json_is_named(tmp_path, dev):
+    file = tmp_path / "rule.json"
+    file.write_text("{")
+    with pytest.raises(WrongTemplate, match=f"^{file}: "):
+        fill(file, dev)
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_every_step_and_function_has_a_role(environment):
+    assert {*STEPS, *FUNCTIONS, "pipeline"} <= set(templates.roles(load(environment, local=False)))
+
+
+def test_only_jobs_in_a_network_may_make_interfaces(dev):
+    inside = dataclasses.replace(
+        dev, network=dataclasses.replace(dev.network, subnet_ids=("subnet-1",), security_group_ids=("sg-1",))
+    )
+    assert "network" not in templates.roles(dev)["train"]["policies"]
+    assert "network" in templates.roles(inside)["train"]["policies"]
+    assert "network" not in templates.roles(inside)["resolve"]["policies"]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_rules_lead_to_this_environments_own_things(environment):
+    settings = load(environment, local=False)
+    names = Names(settings)
+    found = list(templates.rules(settings))
+    assert found
+    for rule in found:
+        assert rule["rule"]["Name"].startswith("mammography-")
+        for target in rule["targets"]:
+            account = target["Arn"].split(":")[4]
+            # Only an approval leaves its account: it goes to prod's bus.
+            assert account == settings.account or (environment, account) == ("registry", settings.accounts.prod)
+            assert target["DeadLetterConfig"]["Arn"].endswith(names.name("dead-letters"))
+
+
+def test_a_schedule_and_an_arrival_ask_for_the_newest_batch(prod):
+    asked = [
+        target["SageMakerPipelineParameters"]["PipelineParameterList"]
+        for rule in templates.rules(prod)
+        for target in rule["targets"]
+        if "SageMakerPipelineParameters" in target
+    ]
+    assert len(asked) == 3
+    assert all(parameters == [{"Name": "BatchDataUrl", "Value": "newest"}] for parameters in asked)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_alarms_tell_this_environments_people(environment):
+    settings = load(environment, local=False)
+    found = list(templates.alarms(settings))
+    assert found
+    assert all(alarm["AlarmActions"] == [Names(settings).topic()] for alarm in found)
+
+
+def test_functions_get_the_gates_settings(prod):
+    variables = templates.functions(prod)["environment"]
+    assert (variables["RETRAIN_ENABLED"], variables["RETRAIN_COOLDOWN_HOURS"], variables["RETRAIN_DAILY_CAP"]) == (
+        "true", "24", "1",
+    )  # fmt: skip
+    assert set(templates.functions(prod)["functions"]) == set(FUNCTIONS)
+
+
+def test_people_are_told_the_command_that_approves():
+    texts = [
+        target["InputTransformer"]["InputTemplate"]
+        for rule in templates.rules(load("registry", local=False))
+        for target in rule["targets"]
+        if "InputTransformer" in target
+    ]
+    assert any("python -m pipeline approve --version <version> --reason REASON" in text for text in texts)
