@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from localaws import admin, wire
+from localaws.access.front import Front
 from localaws.application import Application
 from localaws.emulator import putevents
 from localaws.errors import AccessDenied, ApiError, InternalFailure, Invalid, UnknownOperation
@@ -28,6 +29,7 @@ class Server:
 
     def __init__(self, app: Application) -> None:
         self._app = app
+        self._front = Front(app, self._emulated)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="api")
         self._admin = ThreadPoolExecutor(2, thread_name_prefix="admin")
 
@@ -43,7 +45,15 @@ class Server:
             await self._administer(scope, receive, send)
         elif target.startswith("SageMaker.") or service == "sagemaker":
             await self._sagemaker(target, key, region, headers, receive, send)
-        elif service == "events" and target == "AWSEvents.PutEvents" and self._app.settings.emulator:
+        else:
+            await self._front(scope, receive, send)
+
+    async def _emulated(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer what the caller may ask of the emulator."""
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        target = headers.get("x-amz-target", "")
+        key, region, service = _signed(headers, scope)
+        if service == "events" and target == "AWSEvents.PutEvents" and self._app.settings.emulator:
             await self._put_events(key, region, headers, receive, send)
         elif service == "events" and _CHANGES_EVENTS.match(target):
             await self._app.services(scope, receive, self._after_change(send, key, region, headers))

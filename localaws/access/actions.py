@@ -249,8 +249,8 @@ def _on_all(action: str) -> Row:
 _STREAMS = {"logs:PutLogEvents", "logs:GetLogEvents", "logs:DeleteLogStream"}
 _READ = ("s3:GetObject", "s3:GetObjectVersion")
 
-PREFIXES = {"cloudwatch": "cloudwatch", "stepfunctions": "states", "elb": "elasticloadbalancing"}
-"""Where IAM's name of a service isn't botocore's."""
+PREFIXES = {"monitoring": "cloudwatch"}
+"""Where IAM's name of a service isn't the one that requests are signed for."""
 
 TABLE: dict[str, dict[str, Row]] = {
     "s3": {

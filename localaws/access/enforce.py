@@ -1,8 +1,4 @@
-"""Where access is decided: for the clients of jobs and executions, for calls of SageMaker, and for images.
-
-A client that acts as a role asks here before each request is sent. What isn't allowed raises botocore's
-ClientError with AWS's sentence, so that a step fails as it would in AWS.
-"""
+"""Where access is decided: for calls of SageMaker, for images, and for all that passes `localaws.access.front`."""
 
 from __future__ import annotations
 
@@ -11,11 +7,10 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from localaws.access import sagemaker
-from localaws.access.actions import Asked, Need, NoSuchKey, needs, through_s3
+from localaws.access.actions import Asked, Need, needs, through_s3
 from localaws.access.identities import Identities, Identity, Unassumable
 from localaws.access.resources import Resources
 from localaws.access.verdicts import refusal, request_context
@@ -122,40 +117,16 @@ def access(app: Application, region: str) -> Access:
 
 
 def guard(app: Application, client: Any, account: str, role: str, session: str) -> None:
-    """Let a client do only what a role may do; calls that go to another account are signed by its owner.
+    """Raise ClientError unless SageMaker can assume a role of the account.
 
-    Raises ClientError if SageMaker can't assume the role.
+    What the role may do is decided at the port (`localaws.access.front`), where the client's calls arrive.
     """
-    decides, service = access(app, client.meta.region_name), client.meta.service_model.service_name
     try:
-        identity = decides.identities.assumed(role, session)
+        identity = access(app, client.meta.region_name).identities.assumed(role, session)
+        if identity.account != account:
+            raise Unassumable(role)
     except Unassumable as error:
         raise _client_error("ValidationException", str(error), "AssumeRole", 400) from None
-    if identity.account != account:
-        raise _client_error("ValidationException", str(Unassumable(role)), "AssumeRole", 400)
-
-    def before(params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
-        try:
-            answering = decides.require(decides.identities.assumed(role, session), service, model.name, params)
-        except (Denied, Unassumable) as error:
-            raise _denied(service, str(error), model.name) from None
-        except NoSuchKey as error:
-            raise _client_error("KMS.NotFoundException", str(error), model.name, 400) from None
-        if answering != account:
-            context.setdefault("signing", {})["request_credentials"] = Credentials(answering, "local")
-        context["localaws"] = params
-
-    def after(parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
-        if key := parsed.get("SSEKMSKeyId"):
-            try:
-                decides.require_decrypt(identity, context["localaws"], key)
-            except Denied as error:
-                raise _denied(service, str(error), model.name) from None
-
-    events = client.meta.events
-    events.register_last("before-parameter-build.*.*", before)
-    if service == "s3":
-        events.register("after-call.s3.GetObject", after)
 
 
 def authorize(call: Call) -> None:
@@ -207,7 +178,7 @@ def require_image(app: Application, account: str, region: str, role: str, sessio
     for need, whose, said in wanted:
         sentence = refusal(identity, need, whose, said, context)
         if sentence is not None:
-            raise _denied("ecr", sentence, need.action.split(":")[1])
+            raise _client_error("AccessDeniedException", sentence, need.action.partition(":")[2], 400)
 
 
 def forget(app: Application) -> None:
@@ -220,8 +191,9 @@ def _object_arn(params: Mapping[str, Any]) -> str:
     return f"arn:aws:s3:::{params['Bucket']}/{params['Key']}"
 
 
-def _denied(service: str, message: str, operation: str) -> ClientError:
-    return _client_error(_CODES.get(service, "AccessDeniedException"), message, operation, 403)
+def refusal_of(service: str) -> tuple[int, str]:
+    """HTTP status and error code with which a service says that something isn't allowed."""
+    return (403 if service in _CODES else 400), _CODES.get(service, "AccessDeniedException")
 
 
 def _client_error(code: str, message: str, operation: str, status: int) -> ClientError:

@@ -25,14 +25,18 @@ class Kept:
         with self._lock:
             asking = self._asking.setdefault(key, threading.Lock())
         with asking:
-            kept = self._found.get(key)
-            if kept is None or self._clock() - kept[0] >= self._seconds:
-                kept = (self._clock(), ask())
-                self._found[key] = kept
-            return kept[1]
+            with self._lock:
+                kept, before = self._found.get(key), self._found
+            if kept is not None and self._clock() - kept[0] < self._seconds:
+                return kept[1]
+            found = ask()
+            with self._lock:
+                # What was asked before a change isn't kept after it.
+                if before is self._found:
+                    self._found[key] = (self._clock(), found)
+            return found
 
     def forget(self) -> None:
         """Ask anew for everything."""
         with self._lock:
-            self._found.clear()
-            self._asking.clear()
+            self._found, self._asking = {}, {}
