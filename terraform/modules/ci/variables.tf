@@ -1,0 +1,5 @@
+variable "variables" {
+  description = "What the templates may name (shared/account.tf)."
+  type        = map(string)
+}
+
