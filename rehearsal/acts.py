@@ -101,9 +101,9 @@ def _summary(life: Life, view: View, saved: dict[str, Path], seconds: float) -> 
     view.act("What came of it")
     table = Table(box=None, padding=(0, 2), show_header=False)
     for version, package in sorted(life.story.versions.items()):
-        properties = package["CustomerMetadataProperties"]
-        auc, where = life.story.auc[version], properties["Environment"]
-        table.add_row(f"version {version}", f"AUC {auc:.3f}, trained in {where}")
+        trained_in = package["CustomerMetadataProperties"]["PipelineExecutionArn"].split(":")[4]
+        where = next(name for name, account in life.accounts.items() if account.settings.account == trained_in)
+        table.add_row(f"version {version}", f"AUC {life.story.auc[version]:.3f}, trained in {where}")
     for name, entry in life.story.batches.items():
         rows = list(csv.reader(io.StringIO(saved[f"predictions of {name}"].read_text())))
         table.add_row(name, f"{len(rows)} rows scored by version {entry.version}")
