@@ -174,7 +174,7 @@ class Jobs:
             if outcome.exit_message:
                 body["ExitMessage"] = outcome.exit_message[:1024]
             if job is TRAINING:
-                _transition(record, outcome.status, now)
+                _transition(record, outcome.fields.get("SecondaryStatus", outcome.status), now)
                 started = body.get(job.start_time, now)
                 body["TrainingTimeInSeconds"] = body["BillableTimeInSeconds"] = max(1, round(now - started))
             store.put(record)
@@ -187,6 +187,6 @@ def _transition(record: Record, status: str, now: float) -> None:
     transitions = body.setdefault("SecondaryStatusTransitions", [])
     if transitions:
         transitions[-1].setdefault("EndTime", now)
-    final = {"EndTime": now} if status in FINAL else {}
+    final = {"EndTime": now} if record.status in FINAL else {}
     transitions.append({"Status": status, "StartTime": now, "StatusMessage": status, **final})
     body["SecondaryStatus"] = status
