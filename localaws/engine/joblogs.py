@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -24,12 +25,16 @@ _LONGEST = 16_384
 
 
 class JobLog:
-    """Collects lines and sends them twice a second; never in the way of the job."""
+    """Collects lines and sends them twice a second; never in the way of the job.
 
-    def __init__(self, app: Application, job: Key) -> None:
-        self._app, self._job = app, job
+    They are sent as the job's role. What the role may not write is lost, as in AWS, and the job goes on.
+    """
+
+    def __init__(self, app: Application, job: Key, role: str | None = None) -> None:
+        self._app, self._job, self._role = app, job, role
         self._group = JOB_TYPES[job.kind].log_group
-        self._client = app.client("logs", job.account, job.region)
+        self._client: Any = None
+        self._refused = False
         self._streams: set[str] = set()
         self._pending: list[tuple[str, int, str]] = []
         self._lock = threading.Lock()
@@ -63,23 +68,34 @@ class JobLog:
             lines = [{"timestamp": when, "message": text} for name, when, text in pending if name == stream]
             try:
                 self._send(f"{self._job.name}/{stream}", lines)
+            except ClientError as error:
+                if not self._refused:
+                    _log.warning("the log of %s is lost: %s", self._job.name, error)
+                self._refused = True
             except Exception:
                 _log.exception("the log of %s lost %d lines", self._job.name, len(lines))
 
     def _send(self, stream: str, lines: list[dict[str, object]]) -> None:
+        if self._client is None:
+            self._client = self._app.client("logs", self._job.account, self._job.region, self._role, self._job.name)
         if stream not in self._streams:
-            _unless_exists(lambda: self._client.create_log_group(logGroupName=self._group))
-            _unless_exists(lambda: self._client.create_log_stream(logGroupName=self._group, logStreamName=stream))
+            self._create(stream)
             self._streams.add(stream)
         for start in range(0, len(lines), _MOST):
             self._client.put_log_events(
                 logGroupName=self._group, logStreamName=stream, logEvents=lines[start : start + _MOST]
             )
 
-
-def _unless_exists(create) -> None:
-    try:
-        create()
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
-            raise
+    def _create(self, stream: str) -> None:
+        # Only a group that isn't there yet needs the permission to create one.
+        try:
+            self._client.create_log_stream(logGroupName=self._group, logStreamName=stream)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "ResourceAlreadyExistsException":
+                return
+            if code != "ResourceNotFoundException":
+                raise
+            with contextlib.suppress(self._client.exceptions.ResourceAlreadyExistsException):
+                self._client.create_log_group(logGroupName=self._group)
+            self._create(stream)

@@ -7,12 +7,16 @@ import queue
 import shutil
 import threading
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from localaws import events, jobs
+from localaws.access import enforce, images
 from localaws.contract import JobContext, Outcome
 from localaws.engine.joblogs import JobLog
-from localaws.engine.kinds import FINAL, JOB_TYPES, TRAINING, TUNING
+from localaws.engine.kinds import FINAL, JOB_TYPES, TRAINING, TRANSFORM, TUNING
 from localaws.store import Key, Record
 
 if TYPE_CHECKING:
@@ -131,10 +135,13 @@ class Jobs:
         app, key = self._app, record.key
         folder = app.scratch / key.kind / key.account / key.name
         shutil.rmtree(folder, ignore_errors=True)
-        role = record.body.get("RoleArn")
-        log = JobLog(app, key)
+        role = self._role(record)
+        log = JobLog(app, key, role)
         try:
             folder.mkdir(parents=True)
+            if role:
+                for image in images.pulled(record, app.store):
+                    enforce.require_image(app, key.account, key.region, role, key.name, image)
             context = JobContext(
                 account=key.account,
                 region=key.region,
@@ -148,12 +155,21 @@ class Jobs:
                 describe_model=lambda name: self._model(key, name),
             )
             return jobs.run(key.kind, record.body, context)
+        except ClientError as error:
+            return Outcome("Failed", failure_reason=f"ClientError: {error.response['Error'].get('Message')}"[:1024])
         except Exception as error:
             _log.error("%s %s: %s", key.kind, key.name, traceback.format_exc())
             return Outcome("Failed", failure_reason=f"InternalServerError: {type(error).__name__}: {error}"[:1024])
         finally:
             log.close()
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _role(self, record: Record) -> str | None:
+        """The role that a job runs under; a transform job has its model's."""
+        if record.key.kind != TRANSFORM.kind:
+            return record.body.get("RoleArn")
+        model = self._app.store.get(replace(record.key, kind="Model", name=record.body["ModelName"]))
+        return model.body.get("ExecutionRoleArn") if model else None
 
     def _model(self, job: Key, name: str) -> dict[str, Any]:
         return self._app.invoke(
