@@ -1,11 +1,13 @@
 """A real S3 over a real port, and jobs that run against it in real processes."""
 
 import functools
+import io
 import json
 import os
 import socket
 import subprocess
 import sys
+import tarfile
 import textwrap
 import time
 import urllib.request
@@ -150,3 +152,99 @@ class Job:
 @pytest.fixture
 def job(client, image, tmp_path):
     return Job(client, image, tmp_path / "scratch")
+
+
+SERVER = """
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.answer(*get(self.path))
+
+    def do_POST(self):
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+        else:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(*post(body, self.headers))
+
+    def answer(self, status, body, kind="text/csv"):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+PARAMETERS = {}
+
+def get(path):
+    return (200, json.dumps(PARAMETERS).encode()) if path == "/execution-parameters" else (200, b"")
+
+def post(body, headers):
+    return 200, b"".join(b"%d\\n" % len(line) for line in body.splitlines())
+"""
+SERVE = """
+assert sys.argv[1:] == ["serve"]
+print("serving")
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def serving(image, job, bucket):
+    """Maps an image whose server answers by what is added to it, and makes model `model` of it."""
+
+    def add(program="", name="image", **container):
+        lines = program.strip("\n").split("\n")
+        indent = len(lines[0]) - len(lines[0].lstrip())
+        image(SERVER + "\n".join(line[indent:] for line in lines) + SERVE, name)
+        job.models["model"] = {"PrimaryContainer": {"Image": name, **container}}
+
+    return add
+
+
+@pytest.fixture
+def transform(bucket):
+    """Makes CreateTransformJob's arguments: objects below in/ to out/."""
+
+    def request(split="Line", instances=1, **more):
+        source = {"S3DataType": "S3Prefix", "S3Uri": bucket.uri("in/")}
+        return {
+            "TransformJobName": "job",
+            "ModelName": "model",
+            "TransformInput": {
+                "DataSource": {"S3DataSource": source},
+                "ContentType": "text/csv",
+                "SplitType": split,
+            },
+            "TransformOutput": {"S3OutputPath": bucket.uri("out"), "Accept": "text/csv", "AssembleWith": "Line"},
+            "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": instances},
+            **more,
+        }
+
+    return request
+
+
+@pytest.fixture
+def archive():
+    """Makes a model archive of files."""
+
+    def pack(files):
+        content = io.BytesIO()
+        with tarfile.open(fileobj=content, mode="w:gz") as tar:
+            for name, text in files.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(text)
+                tar.addfile(member, io.BytesIO(text.encode()))
+        return content.getvalue()
+
+    return pack

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from localaws.jobs.failure import JobFailed
-
 PING = 2.0
 """Seconds within which a container must answer /ping."""
 
@@ -61,21 +59,13 @@ class Server:
         return False
 
     def parameters(self) -> dict[str, Any]:
-        """Return what /execution-parameters says; nothing where the container doesn't know it. Raises JobFailed."""
+        """Return what /execution-parameters says: nothing where the container doesn't know it."""
         try:
             response = self._once("GET", "/execution-parameters", PING)
-            body = response.read()
-        except (OSError, http.client.HTTPException):
+            given = json.loads(response.read())
+        except (OSError, http.client.HTTPException, ValueError):
             return {}
-        if response.status != 200:
-            return {}
-        try:
-            given = json.loads(body)
-        except ValueError:
-            given = None
-        if not isinstance(given, dict):
-            raise JobFailed("AlgorithmError: The container's answer to /execution-parameters isn't a JSON object.")
-        return given
+        return given if response.status == 200 and isinstance(given, dict) else {}
 
     def invoke(self, body: bytes, content_type: str | None, accept: str | None, chunked: bool = False) -> Answer:
         """Send one payload, again where it failed on the container's side. Raises Rejected."""
