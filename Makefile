@@ -15,12 +15,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 READY := .venv/.ready $(STEPS:%=.venvs/%/.ready)
 
--include images/images.mk terraform/terraform.mk promotion/promotion.mk bench/bench.mk
+-include steps/steps.mk images/images.mk localaws/localaws.mk terraform/terraform.mk promotion/promotion.mk bench/bench.mk
 
-.PHONY: help run up down data test soak lint clean setup new-step
+.PHONY: help run up down test soak lint clean setup
 
 help: ## list every target
-	@awk -F ':.*## ' '/^[a-zA-Z\/%_-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-zA-Z\/%_-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## play the whole life of a model on this machine, then stop
 	@$(PY) -m rehearsal run
@@ -30,9 +30,6 @@ up: $(READY) ## keep the local accounts running on PORT (4566), and print the li
 
 down: .venv/.ready ## stop what `make up PORT=…` started
 	@$(PY) -m rehearsal down --port $(PORT)
-
-data: ## derive the example's labelled parts and batches into .baton/data
-	@$(PYTHON) -m data.make --out .baton/data
 
 test: $(READY) ## every check and test, each in an environment of its own
 	@$(PY) -m tests.run $(TOX)

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from localaws import admin, wire
 from localaws.access.front import Front
+from localaws.access.front import Front
 from localaws.application import Application
 from localaws.emulator import putevents
 from localaws.errors import AccessDenied, ApiError, InternalFailure, Invalid, UnknownOperation
@@ -30,6 +31,7 @@ class Server:
     def __init__(self, app: Application) -> None:
         self._app = app
         self._front = Front(app, self._emulated)
+        self._services = Front(app, app.services)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="api")
         self._admin = ThreadPoolExecutor(2, thread_name_prefix="admin")
 
@@ -56,9 +58,9 @@ class Server:
         if service == "events" and target == "AWSEvents.PutEvents" and self._app.settings.emulator:
             await self._put_events(key, region, headers, receive, send)
         elif service == "events" and _CHANGES_EVENTS.match(target):
-            await self._app.services(scope, receive, self._after_change(send, key, region, headers))
+            await self._services(scope, receive, self._after_change(send, key, region, headers))
         else:
-            await self._app.services(scope, receive, send)
+            await self._services(scope, receive, send)
 
     def _after_change(self, send: Any, key: str, region: str, headers: Any) -> Any:
         """Return a send that forgets what is known of rules before the caller hears that they have changed."""

@@ -1,0 +1,166 @@
+"""The whole life of a model, held against what it should have done to every row, version and batch."""
+
+import csv
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from functions.common import ledger
+
+ROOT = Path(__file__).parent.parent
+@pytest.fixture(scope="module")
+def told(life):
+    """The acts of `make run`, with a first batch that arrives before anything is approved."""
+    life.first = life.train()
+    life.approve(life.first, "The gate is passed")
+    life.clean = life.score("clean.csv")
+    life.put("prod", "labelled/part-2.csv")
+    life.refused = life.refuse("shifted.csv")
+    life.second = life.retrain()
+    life.approve(life.second, "Learned from the second labelled part")
+    life.rescued(life.refused)
+    life.collect(lambda mails: any("was approved" in mail.text and str(life.second) in mail.text for mail in mails))
+    return life
+
+
+def probabilities(life, entry) -> list[float]:
+    name = entry.batch.url.rsplit("/", 1)[-1]
+    rows = csv.reader(io.StringIO(life.read("prod", f"{entry.predictions}/{name}.out").decode()))
+    return [float(row[0]) for row in rows]
+
+
+def test_every_row_of_the_clean_batch_has_its_probability_in_order(told, tmp_path):
+    """The same rows, scored one by one by the registered archive outside of any pipeline, give the same numbers."""
+    archive = tmp_path / "model.tar.gz"
+    package = told.story.versions[told.first]
+    archive.write_bytes(told.read("registry", package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]))
+    rows = told.files["batches/clean.csv"]
+    assert len(probabilities(told, told.clean)) == len(rows) == 48
+    assert probabilities(told, told.clean) == pytest.approx(scored(archive, rows, tmp_path), abs=1e-6)
+
+
+def scored(archive: Path, rows: list[list[str]], folder: Path) -> list[float]:
+    """Score rows one at a time with the infer step's own code and environment."""
+    model = folder / "model"
+    model.mkdir()
+    subprocess.run(["tar", "-xzf", archive, "-C", model], check=True)
+    program = (
+        "import sys, json, numpy, xgboost\n"
+        "booster = xgboost.Booster(model_file=sys.argv[1])\n"
+        "rows = json.load(sys.stdin)\n"
+        "value = lambda text: float('nan') if text == '?' else float(text)\n"
+        "print(json.dumps([float(booster.inplace_predict(numpy.array([[value(t) for t in row]], 'float32'))[0])"
+        " for row in rows]))"
+    )
+    kept = [in_domain(row) for row in rows]
+    done = subprocess.run(
+        [ROOT / ".venvs/infer/bin/python", "-c", program, model / "xgboost-model"],
+        input=json.dumps(kept), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def in_domain(row: list[str]) -> list[str]:
+    """Values that the schema's domain doesn't know are missing to the model, as at training."""
+    columns = json.loads((ROOT / "steps/common/schema.json").read_text())["columns"]
+    return [
+        text if text == "?" or known(column, float(text)) else "?" for column, text in zip(columns, row, strict=True)
+    ]
+
+
+def known(column: dict, value: float) -> bool:
+    if "values" in column:
+        return value in column["values"]
+    return column.get("minimum", value) <= value <= column.get("maximum", value)
+
+
+def test_the_planted_violations_are_found_and_named(told):
+    entry = told.refused
+    assert entry.verdict["drift"] is True
+    found = json.loads(told.read("prod", f"{entry.report}/constraint_violations.json"))["violations"]
+    columns = {item["feature_name"] for item in found}
+    assert {"age", "margin"} <= columns
+    clean = json.loads(told.read("prod", f"{told.clean.report}/constraint_violations.json"))["violations"]
+    assert clean == [] and told.clean.verdict["drift"] is False
+
+
+def test_drift_fails_the_execution_by_name_and_creates_nothing(told):
+    steps = {step["StepName"]: step for step in told.steps("prod", told.refused.execution)}
+    assert told.ended("prod", told.refused.execution) == "Failed"
+    assert steps["Drift"]["StepStatus"] == "Failed"
+    assert steps["Monitor"]["StepStatus"] == "Succeeded"
+    assert not {"CreateModel", "Transform", "Record"} & set(steps)
+
+
+def test_a_retrained_version_leads_back_to_the_batch_and_the_labels_it_learned_from(told):
+    package = told.story.versions[told.second]
+    properties = package["CustomerMetadataProperties"]
+    assert properties["Environment"] == "prod"
+    assert told.refused.batch.id in properties["Reason"]
+    assert properties["Champion"] == told.story.versions[told.first]["ModelPackageArn"]
+    assert properties["PipelineExecutionArn"] == told.story.retraining
+    listed = json.loads(told.read("registry", properties["TrainingSetUrl"]))["objects"]
+    assert sorted(item["key"] for item in listed) == ["data/labelled/part-1.csv", "data/labelled/part-2.csv"]
+    assert told.story.versions[told.first]["CustomerMetadataProperties"]["TrainingSet"] != properties["TrainingSet"]
+
+
+def test_the_new_version_was_measured_against_the_champion_on_the_same_rows(told):
+    uri = told.story.versions[told.second]["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+    quality = json.loads(told.read("registry", uri))
+    assert quality["champion_comparison"]["auc_difference"]["upper"] >= 0
+    assert told.story.auc[told.second] > 0.85 and told.story.auc[told.first] > 0.85
+
+
+def test_one_drift_is_one_retraining_and_one_version(told):
+    train = told.accounts["prod"].client("sagemaker").list_pipeline_executions(PipelineName="mammography-train")
+    assert [item["PipelineExecutionArn"] for item in train["PipelineExecutionSummaries"]] == [told.story.retraining]
+    group = told.accounts["registry"].client("sagemaker").list_model_packages(ModelPackageGroupName="mammography")
+    assert sorted(item["ModelPackageVersion"] for item in group["ModelPackageSummaryList"]) == [told.first, told.second]
+
+
+def test_the_refused_batch_is_scored_by_the_new_version_once(told):
+    entry = told.story.batches["shifted.csv"]
+    assert (entry.state, entry.version) == (ledger.SCORED, told.second)
+    assert [line["state"] for line in entry.history] == ["claimed", "refused", "claimed", "scored"]
+    assert len(probabilities(told, entry)) == 48
+    assert {item.batch.id for item in told.entries()} == {told.clean.batch.id, told.refused.batch.id}
+
+
+def test_each_output_says_which_model_made_it(told):
+    assert told.clean.version == told.first
+    definition = told.accounts["prod"].client("sagemaker").describe_pipeline_definition_for_execution(
+        PipelineExecutionArn=told.clean.execution
+    )["PipelineDefinition"]
+    digest = told.story.versions[told.first]["CustomerMetadataProperties"]["InferImageDigest"]
+    assert told.story.release.images["infer"] == digest
+    assert told.story.release.images["monitor"] in definition
+
+
+def test_people_are_told_what_happened_and_what_to_do(told):
+    texts = [f"{mail.environment}: {mail.subject} {mail.text}" for mail in told.story.mails]
+
+    def said(environment: str, *words: str) -> bool:
+        return any(text.startswith(environment) and all(word in text for word in words) for text in texts)
+
+    assert said("registry", "waits for approval", "Version 1")
+    assert said("registry", "waits for approval", "Version 2")
+    assert said("prod", told.refused.batch.id, "retraining has begun", "release-batch")
+    assert said("prod", "Version 2", "was approved")
+
+
+def test_mails_and_logs_hold_no_row_of_the_batch(told):
+    rows = [",".join(row) for row in told.files["batches/shifted.csv"]]
+    texts = [mail.text for mail in told.story.mails] + list(log_lines(told, "prod"))
+    assert texts
+    for row in rows:
+        assert not any(row in text for text in texts)
+
+
+def log_lines(life, environment: str):
+    logs = life.accounts[environment].client("logs")
+    for kind in ("ProcessingJobs", "TransformJobs", "TrainingJobs"):
+        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/sagemaker/{kind}"):
+            yield from (event["message"] for event in page["events"])
