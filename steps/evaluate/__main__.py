@@ -4,7 +4,7 @@ import json
 import sys
 
 from steps.common import failure, paths
-from steps.common.atomic import folder_of_outputs
+from steps.common.atomic import write_all
 from steps.evaluate import metrics, models, report
 
 
@@ -25,9 +25,10 @@ def main() -> int:
         "binary_classification_metrics": metrics.measure(labels, probabilities),
         "champion_comparison": {"compared": compared, "auc_difference": vars(difference)},
     }
-    with folder_of_outputs(paths.processing_output("evaluation")) as output:
-        (output / "evaluation.json").write_text(json.dumps(evaluation, indent=1))
-        (output / "report.html").write_text(report.render(evaluation))
+    output = paths.processing_output("evaluation")
+    write_all(
+        {output / "evaluation.json": json.dumps(evaluation, indent=1), output / "report.html": report.render(evaluation)}
+    )
     print(report.sentence(evaluation))
     return 0
 
