@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import tomllib
-from collections.abc import Mapping
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from functions import package
@@ -22,6 +24,8 @@ from promotion.refusals import NotBuilt
 from promotion.releases import Releases
 
 ROOT = source.ROOT
+PUSHED = ROOT / ".baton" / "digests" / "dev.json"
+"""What pushing built images to dev's registry writes: the commit, and step → digest."""
 ENVIRONMENTS = ("dev", "prod")
 """Where pipelines live."""
 INFRASTRUCTURE = ("terraform", "policies", "events", "environments")
@@ -73,6 +77,79 @@ def build(
     _tag(manifest)
     Releases(account("registry")).store(manifest, files)
     return manifest
+
+
+def pushed(file: Path | None = None) -> dict[str, str] | None:
+    """Return step → digest of the images that were built of this commit and pushed to dev's registry.
+
+    Args:
+        file: what pushing wrote; None takes PUSHED against AWS, and no file against local accounts, where images
+            can be made of the steps' sources.
+
+    Raises:
+        NotBuilt: the file can't be used, or is of another commit.
+    """
+    if file is None and settings.is_local():
+        return None
+    file = file or PUSHED
+    try:
+        content = json.loads(file.read_text())
+        found, commit = dict(content["images"]), content["git_commit"]
+    except OSError as error:
+        raise NotBuilt(f"{file}: can't be read ({error.strerror}); build and push the images first.") from None
+    except (ValueError, KeyError, TypeError):
+        raise NotBuilt(f"{file}: not what pushing images writes.") from None
+    if commit != checkout()[0]:
+        raise NotBuilt(f"{file}: the images were built of commit {commit}, this is another; build and push again.")
+    return found
+
+
+def read_sboms(folder: Path) -> dict[str, bytes]:
+    """Return step → CycloneDX document of a folder that holds <step>.cdx.json.
+
+    Raises:
+        NotBuilt: a step's document is missing or isn't one.
+    """
+    found = {}
+    for step in STEPS:
+        file = folder / f"{step}.cdx.json"
+        try:
+            found[step] = file.read_bytes()
+            if json.loads(found[step])["bomFormat"] != "CycloneDX":
+                raise ValueError
+        except OSError as error:
+            raise NotBuilt(f"{file}: can't be read ({error.strerror}).") from None
+        except (ValueError, KeyError, TypeError):
+            raise NotBuilt(f"{file}: not a CycloneDX document.") from None
+    return found
+
+
+def join_reports(files: Iterable[Path]) -> bytes:
+    """Return what JUnit reports say, as one without times and hosts: the same for the same tests.
+
+    Raises:
+        NotBuilt: a report can't be read, a test failed, or none ran.
+    """
+    joined, ran = ElementTree.Element("testsuites"), 0
+    for file in sorted(files):
+        try:
+            cases = list(ElementTree.parse(file).getroot().iter("testcase"))
+        except (OSError, ElementTree.ParseError):
+            raise NotBuilt(f"{file}: not a JUnit report.") from None
+        suite = ElementTree.SubElement(joined, "testsuite", name=file.stem)
+        for case in sorted(cases, key=lambda case: (case.get("classname", ""), case.get("name", ""))):
+            told = ElementTree.SubElement(
+                suite, "testcase", classname=case.get("classname", ""), name=case.get("name", "")
+            )
+            if case.find("failure") is not None or case.find("error") is not None:
+                raise NotBuilt(f"{file}: {case.get('name')} failed; a release is built of what passed its tests.")
+            if case.find("skipped") is not None:
+                ElementTree.SubElement(told, "skipped")
+            else:
+                ran += 1
+    if not ran:
+        raise NotBuilt("The JUnit reports tell of no test that ran.")
+    return ElementTree.tostring(joined)
 
 
 def _files(

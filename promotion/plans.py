@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
 from promotion.manifest import Manifest, digest
 from promotion.refusals import PlanStale
+
+ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Plan:
         environment, release, identity: where, and which release by version and manifest's digest.
         deployer: who made it and can apply it.
         changes: one line each, with what is there before and after; empty if nothing would change.
-        file: a file of the deployer's own that belongs to it, with `file_digest`; empty if it needs none.
+        file: a file of the deployer's own that belongs to it, from the checkout on, with `file_digest`; empty if
+            it needs none.
     """
 
     environment: str
@@ -53,10 +55,10 @@ class Plan:
 
     @classmethod
     def of(cls, content: bytes, name: str) -> Plan:
-        """Read a plan.
+        """Read a plan; `name` is what messages call it.
 
         Raises:
-            PlanStale: it isn't one, or the file that belongs to it is gone or another.
+            PlanStale: it isn't one.
         """
         try:
             value = json.loads(content)
@@ -72,7 +74,7 @@ class Plan:
             PlanStale: it is gone, or another.
         """
         if self.file:
-            path = Path(self.file)
+            path = ROOT / self.file
             if not path.is_file() or digest(path.read_bytes()) != self.file_digest:
                 raise PlanStale(f"{self.file}: gone, or not the file that was planned; plan again.")
 
@@ -92,6 +94,3 @@ class Deployer(Protocol):
 
     def apply(self, plan: Plan, manifest: Manifest, folder: Path) -> None:
         """Apply a plan. Interrupted, and applied from a new plan, it ends in the same state."""
-
-    def running(self) -> Mapping[str, str]:
-        """Return step → digest of what the environment's pipelines run."""

@@ -11,24 +11,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from promotion import images, lock, notify
+from promotion import images, lock, notify, running
 from promotion import registry as registries
 from promotion.accounts import account, who
 from promotion.build import repositories
 from promotion.manifest import Manifest
 from promotion.plans import Deployer, Plan
-from promotion.refusals import (
-    ApprovalMissing,
-    DeployFailed,
-    NothingToRollBackTo,
-    PlanStale,
-    SmokeFailed,
-)
+from promotion.refusals import ApprovalMissing, NothingToRollBackTo, PlanStale, SmokeFailed
 from promotion.releases import DEPLOY, PROMOTE, PUT_BACK, ROLLBACK, Event, Releases
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".baton" / "releases"
 ENDS = ("serving", "failed", "refused")
+BEGUN = ("approved", "applied")
 
 
 @dataclass(frozen=True)
@@ -107,12 +102,19 @@ class Environment:
         """
         with lock.held(self.releases.objects, self.name, f"{ROLLBACK} {to}".strip()) as held:
             self._finish_put_back(held)
-            before = self.releases.line(self.name)[:-1]
+            before = self._before()
             if not before or (to and to not in before):
                 what = f"Release {to} hasn't served" if to else "No other release has served"
                 raise NothingToRollBackTo(f"{what} in {self.name} before the present one.")
             manifest = self.releases.verified(to or before[-1])
             return self._put_in_place(held, manifest, ROLLBACK, ask, None)
+
+    def _before(self) -> list[str]:
+        """The releases that served before what the environment was last changed to, the last one at the end."""
+        line = self.releases.line(self.name)
+        newest = next((event for event in self.releases.history(self.name) if event.what in (*BEGUN, *ENDS)), None)
+        unfinished = newest is not None and newest.what in BEGUN and newest.release not in line[-1:]
+        return line if unfinished else line[:-1]
 
     def _trusted(self, version: str) -> Manifest:
         """A release that is signed, not marked, and whose images the source's registry holds by its tag."""
@@ -148,9 +150,11 @@ class Environment:
         approved.demand_file()
         if (approved.environment, approved.identity) != (self.name, manifest.identity):
             raise PlanStale(f"The plan is for {approved.environment} and release {approved.release}.")
-        if not approved.covers(self.deployer.plan(manifest, folder)):
+        today = self.deployer.plan(manifest, folder)
+        if not approved.covers(today):
             raise PlanStale(f"{self.name} has changed since the plan was made; plan again.")
-        return approved
+        # After an interruption less is left to do, and a part of what was approved needs no new decision.
+        return approved if approved.changes == today.changes else today
 
     def _decided(self, plan: Plan, manifest: Manifest, action: str, ask: Ask) -> Approval:
         """The decision on the plan: the one on record if a run it allowed was interrupted, else a new one."""
@@ -184,9 +188,7 @@ class Environment:
             self.say(f"images: {done.sentence()}")
         held.check()
         self.deployer.apply(plan, manifest, folder)
-        for step, found in self.deployer.running().items():
-            if found != manifest.images[step]:
-                raise DeployFailed(f"{self.name} runs {step} {found}, not {manifest.images[step]}.")
+        running.demand(account(self.name), manifest, folder)
 
     def _failed(self, held: lock.Lock, manifest: Manifest, action: str, why: str) -> None:
         self.say(f"canary batch: {why}")
@@ -199,7 +201,7 @@ class Environment:
 
     def _finish_put_back(self, held: lock.Lock) -> None:
         """Put the previous release back after a failed canary batch, unless that is done."""
-        ends = (event for event in self.releases.history(self.name) if event.what in ENDS)
+        ends = (event for event in self.releases.history(self.name) if event.what in (*ENDS, "told"))
         event = next((event for event in ends if event.what != "refused"), None)
         if event is None or event.what != "failed":
             return
@@ -207,17 +209,23 @@ class Environment:
         self._record_failure(event, failed)
         line = self.releases.line(self.name)
         if not line or event.action == ROLLBACK:
-            notify.people(self.name, f"Release {event.release} failed in {self.name}", event.why)
+            notify.people(
+                self.name,
+                f"Release {event.release} failed in {self.name} and is still there",
+                f"{event.why}\n{'No release served before.' if not line else 'It was put there by a rollback.'}",
+            )
+            self.releases.tell(self.name, "told", event.action, failed, event.why)
             return
         previous = self.releases.verified(line[-1])
         folder = self.releases.fetch(previous, FOLDER)
         plan = self.deployer.plan(previous, folder)
         self._apply(held, plan, previous, folder)
-        why = f"Release {failed.version} failed: {event.why}"
-        self.releases.tell(self.name, "serving", PUT_BACK, previous, why, who=who(), plan=plan.digest)
-        self.say(f"{self.name} runs release {previous.version} again")
+        # Told before it is recorded: interrupted in between, people are told twice rather than never.
         notify.people(
             self.name,
             f"Release {failed.version} failed in {self.name}; {previous.version} serves again",
             f"{event.why}\nRelease {failed.version} is marked as failed and will not be promoted again.",
         )
+        why = f"Release {failed.version} failed: {event.why}"
+        self.releases.tell(self.name, "serving", PUT_BACK, previous, why, who=who(), plan=plan.digest)
+        self.say(f"{self.name} runs release {previous.version} again")

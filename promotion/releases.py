@@ -38,7 +38,7 @@ class Event:
     """One thing that happened to an environment.
 
     Attributes:
-        what: approved, refused, applied, failed (the canary batch), serving.
+        what: approved, refused, applied, failed (the canary batch), told (people, that it is still there), serving.
         action: promote, deploy, rollback, or put-back (after a failed canary batch).
         release, identity: the version it is about, and its manifest's digest.
         who, why: the person and the reason where a person decided; else who ran it, and what came of it.
@@ -137,6 +137,8 @@ class Releases:
     def fetch(self, manifest: Manifest, into: Path) -> Path:
         """Write a release's manifest and files into the folder `into`/<version>; return it."""
         target = into / manifest.version
+        if _holds(target, manifest):
+            return target
         into.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=into, prefix=".release-") as scratch:
             folder = Path(scratch) / "release"
@@ -213,6 +215,13 @@ class Releases:
 
     def _numbers(self, environment: str) -> list[int]:
         return [int(name.removesuffix(".json")) for name in self.objects.names(f"history/{environment}/")]
+
+
+def _holds(folder: Path, manifest: Manifest) -> bool:
+    wanted = {**manifest.files(), MANIFEST: manifest.identity}
+    return all(
+        (folder / path).is_file() and digest((folder / path).read_bytes()) == found for path, found in wanted.items()
+    )
 
 
 def now() -> str:

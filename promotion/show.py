@@ -1,0 +1,62 @@
+"""What people look at: which release ran where, since when and by whose approval, and whether its digests agree."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.table import Table
+
+from promotion import registry as registries
+from promotion import running
+from promotion.accounts import account
+from promotion.build import ENVIRONMENTS
+from promotion.manifest import Manifest
+from promotion.releases import Releases
+
+LINES = 20
+"""Newest events that the table shows of each environment."""
+
+
+def history(environment: str = "", console: Console | None = None) -> None:
+    """Print what happened to each environment, or to one, the newest first."""
+    releases = Releases(account("registry"))
+    for name in [environment] if environment else ENVIRONMENTS:
+        events = list(releases.history(name))
+        serving = releases.serving(name)
+        table = Table(title=f"{name}: {serving.release if serving else 'no release'}", title_justify="left", box=None)
+        for heading in ("when", "what", "release", "by", "why"):
+            table.add_column(heading, overflow="fold")
+        for event in events[:LINES]:
+            table.add_row(event.when, f"{event.action}: {event.what}", event.release, event.who, event.why)
+        (console or Console()).print(table)
+
+
+def history_json(environment: str = "") -> str:
+    """Return every event of each environment, or of one, as JSON, the newest first."""
+    releases = Releases(account("registry"))
+    named = [environment] if environment else ENVIRONMENTS
+    return json.dumps({name: [asdict(event) for event in releases.history(name)] for name in named}, indent=1)
+
+
+def digests(manifest: Manifest, environment: str, source: str = "dev") -> dict[str, dict[str, str]]:
+    """Return step → each image's digest as the manifest, two registries and the running definitions tell it.
+
+    An image that the environment's pipelines don't name has no entry for them.
+
+    Raises:
+        RegistryFailed: a registry doesn't answer.
+    """
+    runs = running.images(account(environment))
+    found = {}
+    for step, digest in manifest.images.items():
+        line = {"manifest": digest}
+        for name in dict.fromkeys((source, environment)):
+            here = account(name)
+            tagged = registries.of(here).tagged(here.names.repository(step), manifest.version)
+            line[f"{name}'s registry"] = tagged or "missing"
+        if step in runs:
+            line[f"{environment} runs"] = runs[step]
+        found[step] = line
+    return found
