@@ -1,6 +1,9 @@
-"""The account a function runs in: real S3, SNS, ECR and KMS over a real port, and the variables AWS Lambda sets."""
+"""The accounts a function works in, over a real port, and the variables that AWS Lambda sets.
 
-import functools
+`place` is an account without SageMaker, in an emulator; `world` has a SageMaker that executes, in localaws.
+"""
+
+import itertools
 import os
 import socket
 import subprocess
@@ -13,8 +16,9 @@ import pytest
 
 from functions.common import place as places
 from functions.common.place import Place
+from functions.conftest_world import World, serving, session
 
-DEV, REGISTRY, PROD = "111111111111", "222222222222", "333333333333"
+REGISTRY, PROD = "222222222222", "333333333333"
 VARIABLES = {
     "PROJECT": "mammography",
     "ENVIRONMENT": "prod",
@@ -80,13 +84,7 @@ def use(monkeypatch, address: str, account: str = PROD) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    places.use(_session(account))
-
-
-@functools.cache
-def _session(account: str) -> boto3.Session:
-    """One session per account: it reads each service's model once."""
-    return boto3.Session(account, "local", region_name="us-east-1")
+    places.use(session(account))
 
 
 @pytest.fixture
@@ -110,3 +108,27 @@ def put(bucket: str, key: str, body: bytes = b"67,3,5,3\n") -> str:
     """Put an object; return its URL."""
     places.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
     return f"s3://{bucket}/{key}"
+
+
+@pytest.fixture(scope="session")
+def localaws(tmp_path_factory):
+    """Address of a localaws whose jobs do what their variables say."""
+    with serving(tmp_path_factory.mktemp("localaws")) as address:
+        yield address
+
+
+_projects = itertools.count(1)
+
+
+@pytest.fixture
+def world(localaws, monkeypatch):
+    """Prod with a SageMaker, and the registry account; each test has a project of its own in them."""
+    project = f"project{next(_projects)}"
+    use(monkeypatch, localaws)
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value.replace("mammography", project))
+    here = World(Place.here(), localaws)
+    yield here
+    here.close()
+    boto3.DEFAULT_SESSION = None
+    places.client.cache_clear()

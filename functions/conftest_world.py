@@ -1,0 +1,322 @@
+"""A prod account with a SageMaker that executes, and the registry's, in which the functions' own roles count."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from string import Template
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.loaders import Loader
+
+from functions.common import place as places
+from functions.common.place import Place
+
+ROOT = Path(__file__).parent.parent
+DIGEST = "sha256:" + "0" * 64
+JOB = """
+import json, os, pathlib, sys
+root = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
+for name, content in json.loads(os.environ["FILES"]).items():
+    (root / "processing" / "output" / name).write_text(content)
+(root / "output").mkdir(exist_ok=True)
+(root / "output" / "message").write_text(os.environ["MESSAGE"])
+sys.exit(int(os.environ["CODE"]))
+"""
+"""A container's program that does what the job's variables say."""
+
+ECHO = "def handle(event, context):\n    return event\n"
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Run a localaws whose jobs run the program above; give its address."""
+    (folder / "job.py").write_text(JOB)
+    images = {"images": [{"pattern": "*/monitor@*", "command": [sys.executable, "job.py"]}]}
+    (folder / "images.json").write_text(json.dumps(images))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    options = ["--port", "0", "--state", str(folder / "state"), "--images", str(folder / "images.json")]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "localaws", "serve", *options, "--until-closed"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+    try:
+        line = process.stdout.readline().decode()
+        assert line, (folder / "log").read_text()
+        yield line.split()[-1]
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+_loader = Loader()
+"""Reads each service's model once for all sessions."""
+
+
+def session(key: str, secret: str = "local", token: str | None = None) -> boto3.Session:
+    """Return a session with these keys."""
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _loader)
+    return boto3.Session(key, secret, token, region_name="us-east-1", botocore_session=core)
+
+
+@functools.cache
+def _client(service: str, account: str, address: str) -> Any:
+    """A client of an account's root."""
+    return session(account).client(service, endpoint_url=address)
+
+
+@functools.cache
+def _echo(address: str) -> str:
+    """Make the function that the steps Resolve call, once; return its ARN."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("echo.py", ECHO)
+    return _client("lambda", "333333333333", address).create_function(
+        FunctionName="echo",
+        Runtime="python3.11",
+        Role="arn:aws:iam::333333333333:role/echo",
+        Handler="echo.handle",
+        Code={"ZipFile": code.getvalue()},
+    )["FunctionArn"]
+
+
+class World:
+    """What a function finds in its account and in the registry's."""
+
+    def __init__(self, place: Place, address: str) -> None:
+        self.place, self._address = place, address
+        self._echo = _echo(address)
+        self._buckets()
+        self.registry("sagemaker").create_model_package_group(ModelPackageGroupName=place.project)
+        self.registry("sagemaker").put_model_package_group_policy(
+            ModelPackageGroupName=place.project, ResourcePolicy=self._policy("group")
+        )
+        self._callbacks = self.prod("sqs").create_queue(QueueName=f"{place.project}-callbacks")["QueueUrl"]
+        self.mailbox()
+        self._keys()
+        for role, more in {"pipeline": (), "monitor": ("job",), "infer": ("job",)}.items():
+            self._role(role, role, *more)
+        for role in ("resolve", "record", "on_failure"):
+            self._role(role, role, "function")
+        self.image = self.push()
+
+    def prod(self, service: str) -> Any:
+        """Return a client of prod's root."""
+        return _client(service, self.place.account, self._address)
+
+    def registry(self, service: str) -> Any:
+        """Return a client of the registry account's root."""
+        return _client(service, self.place.registry_account, self._address)
+
+    def act_as(self, function: str) -> None:
+        """Let the code under test have the role of a function, with the policies that it really gets."""
+        keys = self.prod("sts").assume_role(RoleArn=self._arn(function), RoleSessionName="function")["Credentials"]
+        places.use(session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]))
+
+    def close(self) -> None:
+        """Stop what still runs."""
+        for part in ("train", "inference"):
+            with contextlib.suppress(self.prod("sagemaker").exceptions.ResourceNotFound):
+                for execution in self.executions(part):
+                    if self.describe(execution)["PipelineExecutionStatus"] == "Executing":
+                        self.prod("sagemaker").stop_pipeline_execution(PipelineExecutionArn=execution)
+
+    def _variables(self) -> dict[str, str]:
+        place = self.place
+        return {
+            "project": place.project,
+            "environment": place.environment,
+            "region": place.region,
+            "account_id": place.account,
+            "dev_account_id": "111111111111",
+            "registry_account_id": place.registry_account,
+            "prod_account_id": place.account,
+            "data_bucket": place.data_bucket,
+            "models_bucket": place.models_bucket,
+        }
+
+    def _policy(self, name: str) -> str:
+        text = Template((ROOT / "policies" / f"{name}.json").read_text()).safe_substitute(self._variables())
+        return json.dumps(json.loads(text))
+
+    def _arn(self, role: str) -> str:
+        return f"arn:aws:iam::{self.place.account}:role/{self.place.project}-{role.replace('_', '-')}"
+
+    def _role(self, name: str, *policies: str) -> None:
+        iam, called = self.prod("iam"), self._arn(name).rsplit("/", 1)[-1]
+        # SageMaker and Lambda take a role; tests take it as the account's root.
+        trusted = {
+            "Service": ["sagemaker.amazonaws.com", "lambda.amazonaws.com"],
+            "AWS": f"arn:aws:iam::{self.place.account}:root",
+        }
+        trust = {"Statement": [{"Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRole"}]}
+        iam.create_role(RoleName=called, AssumeRolePolicyDocument=json.dumps(trust))
+        for policy in policies:
+            iam.put_role_policy(RoleName=called, PolicyName=policy, PolicyDocument=self._policy(f"role-{policy}"))
+        if name == "pipeline":
+            used = {"Effect": "Allow", "Action": ["sqs:SendMessage", "lambda:InvokeFunction"], "Resource": "*"}
+            iam.put_role_policy(RoleName=called, PolicyName="tests", PolicyDocument=json.dumps({"Statement": [used]}))
+
+    def _buckets(self) -> None:
+        for s3, bucket, policy in (
+            (self.prod("s3"), self.place.data_bucket, None),
+            (self.registry("s3"), self.place.models_bucket, self._policy("bucket-models")),
+        ):
+            s3.create_bucket(Bucket=bucket)
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+            if policy:
+                s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+
+    def _keys(self) -> None:
+        kms = self.prod("kms")
+        self.key = kms.create_key()["KeyMetadata"]["Arn"]
+        kms.create_alias(AliasName=f"alias/{self.place.project}-data", TargetKeyId=self.key)
+
+    def mailbox(self) -> None:
+        """Make the topic of notifications, with a queue that keeps what people are told."""
+        sqs, sns = self.prod("sqs"), self.prod("sns")
+        self._mail = sqs.create_queue(QueueName=f"{self.place.project}-mail")["QueueUrl"]
+        queue = sqs.get_queue_attributes(QueueUrl=self._mail, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        topic = sns.create_topic(Name=f"{self.place.project}-notifications")["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+
+    def push(self, step: str = "monitor") -> str:
+        """Put an image into prod's registry; return its URI."""
+        ecr, repository = self.prod("ecr"), f"{self.place.project}/{step}"
+        ecr.create_repository(repositoryName=repository)
+        manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "layers": []}
+        put = ecr.put_image(repositoryName=repository, imageManifest=json.dumps(manifest), imageTag="1")
+        digest = put["image"]["imageId"]["imageDigest"]
+        return f"{self.place.account}.dkr.ecr.{self.place.region}.amazonaws.com/{repository}@{digest}"
+
+    def put(self, key: str, body: bytes | str = b"67,3,5,3\n", **more: str) -> str:
+        """Put an object into prod's data bucket; return its URL."""
+        self.prod("s3").put_object(Bucket=self.place.data_bucket, Key=key, Body=body, **more)
+        return f"s3://{self.place.data_bucket}/{key}"
+
+    def read(self, key: str) -> Any:
+        """Return the JSON value of an object in prod's data bucket."""
+        return json.loads(self.prod("s3").get_object(Bucket=self.place.data_bucket, Key=key)["Body"].read())
+
+    def mails(self) -> list[tuple[str, str]]:
+        """Return (subject, text) of everything that people were told since the last look."""
+        sqs, found = self.prod("sqs"), []
+        while messages := sqs.receive_message(QueueUrl=self._mail, MaxNumberOfMessages=10).get("Messages", []):
+            for message in messages:
+                body = json.loads(message["Body"])
+                found.append((body["Subject"], body["Message"]))
+                sqs.delete_message(QueueUrl=self._mail, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def version(self, status: str = "Approved", image: str = "", baseline: bool = True, **metadata: str) -> str:
+        """Register a version in the registry account; return its ARN."""
+        metric = {"ContentType": "application/json", "S3Uri": f"s3://{self.place.models_bucket}/baseline/x.json"}
+        quality = {"ModelDataQuality": {"Statistics": metric, "Constraints": metric}}
+        archive = f"s3://{self.place.models_bucket}/prod/model.tar.gz"
+        return self.registry("sagemaker").create_model_package(
+            ModelPackageGroupName=self.place.project,
+            ModelApprovalStatus=status,
+            InferenceSpecification={
+                "Containers": [{"Image": image or self.image, "ModelDataUrl": archive}],
+                "SupportedContentTypes": ["text/csv"],
+                "SupportedResponseMIMETypes": ["text/csv"],
+            },
+            **({"DriftCheckBaselines": quality} if baseline else {}),
+            **({"CustomerMetadataProperties": metadata} if metadata else {}),
+        )["ModelPackageArn"]
+
+    def pipeline(self, part: str, *steps: dict) -> None:
+        """Create or replace a pipeline of these steps."""
+        sagemaker, name = self.prod("sagemaker"), self.place.pipeline(part)
+        parameters = [{"Name": "BatchDataUrl", "Type": "String", "DefaultValue": "newest"}]
+        definition = {"Version": "2020-12-01", "Parameters": parameters, "Steps": steps}
+        request = {"PipelineName": name, "PipelineDefinition": json.dumps(definition), "RoleArn": self._arn("pipeline")}
+        try:
+            sagemaker.describe_pipeline(PipelineName=name)
+        except sagemaker.exceptions.ResourceNotFound:
+            sagemaker.create_pipeline(**request)
+        else:
+            sagemaker.update_pipeline(**request)
+
+    def start(self, part: str, **more: str) -> str:
+        """Start an execution; return its ARN."""
+        name = self.place.pipeline(part)
+        return self.prod("sagemaker").start_pipeline_execution(PipelineName=name, **more)["PipelineExecutionArn"]
+
+    def end(self, execution: str) -> str:
+        """Wait for an execution's end; return its status."""
+        while (status := self.describe(execution)["PipelineExecutionStatus"]) in places.RUNNING:
+            time.sleep(0.05)
+        return status
+
+    def describe(self, execution: str) -> dict:
+        """Return DescribePipelineExecution's answer."""
+        return self.prod("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution)
+
+    def executions(self, part: str) -> list[str]:
+        """Return the ARNs of a pipeline's executions, the newest first."""
+        found = self.prod("sagemaker").list_pipeline_executions(PipelineName=self.place.pipeline(part))
+        return [item["PipelineExecutionArn"] for item in found["PipelineExecutionSummaries"]]
+
+    def resolve(self, **outputs: str) -> dict:
+        """Return the step Resolve with these outputs."""
+        named = [{"OutputName": output, "OutputType": "String"} for output in outputs]
+        return {
+            "Name": "Resolve",
+            "Type": "Lambda",
+            "Arguments": outputs,
+            "FunctionArn": self._echo,
+            "OutputParameters": named,
+        }
+
+    def waiting(self) -> dict:
+        """Return a step that runs until somebody stops it."""
+        return {"Name": "Train", "Type": "Callback", "SqsQueueUrl": self._callbacks, "OutputParameters": []}
+
+    def monitor(self, files: dict[str, str] | None = None, code: int = 0, message: str = "") -> dict:
+        """Return the step Monitor, which writes these files, or fails with a message."""
+        prefix = f"s3://{self.place.data_bucket}/runs/{self.place.pipeline('inference')}"
+        uri = {"Std:Join": {"On": "/", "Values": [prefix, {"Get": "Execution.PipelineExecutionId"}, "monitor"]}}
+        output = {"S3Uri": uri, "LocalPath": "/opt/ml/processing/output", "S3UploadMode": "EndOfJob"}
+        cluster = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
+        return {
+            "Name": "Monitor",
+            "Type": "Processing",
+            "DependsOn": ["Resolve"],
+            "Arguments": {
+                "AppSpecification": {"ImageUri": self.image},
+                "RoleArn": self._arn("monitor"),
+                "ProcessingResources": {"ClusterConfig": cluster},
+                "ProcessingOutputConfig": {"Outputs": [{"OutputName": "monitoring", "S3Output": output}]},
+                "Environment": {"FILES": json.dumps(files or {}), "CODE": str(code), "MESSAGE": message},
+            },
+        }
+
+
+def fail(name: str, message: str, *after: str) -> dict:
+    """Return a Fail step."""
+    return {"Name": name, "Type": "Fail", "Arguments": {"ErrorMessage": message}, "DependsOn": list(after)}
+
+
+def context(request: str = "request-1") -> SimpleNamespace:
+    """What AWS Lambda passes beside the event."""
+    return SimpleNamespace(aws_request_id=request)
