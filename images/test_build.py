@@ -9,8 +9,8 @@ import pytest
 
 from images import build, layers, sizes
 from images.build import CA_SETTINGS, INSTALLER, Builder, Recipe
-from images.conftest import unavailable
 from images.engine import NotBuilt
+from images.fixtures import unavailable
 from images.layers import ROOT
 
 STEPS = layers.steps()

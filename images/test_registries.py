@@ -9,8 +9,8 @@ import time
 import pytest
 
 from images import registries
-from images.conftest import unavailable
 from images.engine import NotBuilt
+from images.fixtures import unavailable
 from images.registries import Registry
 
 
