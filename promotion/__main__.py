@@ -144,7 +144,7 @@ def _plan(options: argparse.Namespace) -> None:
     plan = _environment(options).plan(_version(options))
     print(plan.text())
     if options.out:
-        plan.write(options.out)
+        plan.keep(options.out)
 
 
 def _promote(options: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -78,12 +78,24 @@ class Plan:
             if not path.is_file() or digest(path.read_bytes()) != self.file_digest:
                 raise PlanStale(f"{self.file}: gone, or not the file that was planned; plan again.")
 
-    def write(self, path: Path) -> None:
-        """Write the plan to a file, by rename."""
+    def keep(self, path: Path) -> Plan:
+        """Write the plan to a file, with the file that belongs to it beside it; return the plan that says so."""
+        path = path.absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(self.content())
-        part.replace(path)
+        kept = self
+        if self.file:
+            beside = path.with_suffix(Path(self.file).suffix)
+            _write(beside, (ROOT / self.file).read_bytes())
+            kept = replace(self, file=str(beside.relative_to(ROOT) if beside.is_relative_to(ROOT) else beside))
+        _write(path, kept.content())
+        return kept
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file by rename."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
 
 
 class Deployer(Protocol):
