@@ -95,12 +95,12 @@ def image(tmp_path):
     """Writes a container's program, which finds its /opt/ml as ML, and maps the image `name` to it."""
     entries = []
 
-    def add(program, name="image"):
-        file = tmp_path / "images" / f"{name}.py"
+    def add(program="", name="image", **settings):
+        file = tmp_path / "images" / f"{name.replace('/', '-')}.py"
         file.parent.mkdir(exist_ok=True)
         start = "import json, os, pathlib, signal, sys, time\nML = pathlib.Path(os.environ['SAGEMAKER_BASE_DIR'])\n"
         file.write_text(start + textwrap.dedent(program))
-        entries.append({"pattern": name, "command": [sys.executable, "-u", str(file)]})
+        entries.append({"pattern": name, "command": [sys.executable, "-u", str(file)], **settings})
         (tmp_path / "images.json").write_text(json.dumps({"images": entries}))
         return name
 

@@ -269,6 +269,16 @@ def test_a_metric_that_isnt_an_expression_is_named(bucket, image, job):
     assert job.run("TrainingJob", body).failure_reason.startswith("ClientError: The Regex of metric auc can't be read")
 
 
+@pytest.mark.parametrize("image_uri", ["1.dkr.ecr/xgboost:1", "1.dkr.ecr/sagemaker-xgboost:1.7-1"])
+def test_the_built_in_xgboost_has_metrics_of_its_own(bucket, image, job, image_uri):
+    image('print("[3]#011train-auc:0.9#011validation-auc:0.8#011validation-ndcg@5:1e-1")', image_uri)
+    body = request(bucket, ())
+    body["AlgorithmSpecification"]["TrainingImage"] = image_uri
+    metrics = job.run("TrainingJob", body).fields["FinalMetricDataList"]
+    found = {metric["MetricName"]: metric["Value"] for metric in metrics}
+    assert found == {"train:auc": 0.9, "validation:auc": 0.8, "validation:ndcg@5": 0.1}
+
+
 SAVES_WHEN_ASKED = """
 def stop(*_):
     (ML / "model/so-far").write_text("so far")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from localaws.contract import JobContext, Outcome
-from localaws.jobs import archive, cluster, s3
+from localaws.jobs import archive, cluster, s3, source
 from localaws.jobs.channels import Channel, read_channels
 from localaws.jobs.continuous import Continuous
 from localaws.jobs.failure import MAX_REASON, OUT_OF_MEMORY, JobFailed, JobStopped
@@ -34,7 +34,7 @@ def run(body: dict[str, Any], context: JobContext) -> Outcome:
     algorithm = body["AlgorithmSpecification"]
     if "TrainingImage" not in algorithm:
         raise JobFailed("ClientError: AlgorithmName isn't supported here; name a TrainingImage.")
-    metrics = Metrics(algorithm.get("MetricDefinitions", []))
+    metrics = Metrics(algorithm.get("MetricDefinitions", []), algorithm["TrainingImage"])
     groups = _groups(body["ResourceConfig"])
     hosts = tuple(host for group in groups for host in group["hosts"])
     roots = {host: context.folder / host for host in hosts}
@@ -43,6 +43,8 @@ def run(body: dict[str, Any], context: JobContext) -> Outcome:
     for host, root in roots.items():
         _prepare(body, channels, groups, host, root)
     _download(channels, groups, context, roots)
+    code = source.of_training(body.get("HyperParameters", {}))
+    source.bring(context, algorithm["TrainingImage"], code, list(roots.values()))
     checkpoints.restore()
     containers = [_container(body, context, host, hosts, roots[host], groups, metrics) for host in hosts]
     with checkpoints.running():

@@ -15,7 +15,7 @@ from typing import Any
 
 from localaws.contract import JobContext, Outcome
 from localaws.errors import ApiError
-from localaws.jobs import cluster, models, s3
+from localaws.jobs import cluster, models, s3, source
 from localaws.jobs.failure import MAX_REASON, OUT_OF_MEMORY, JobFailed, JobStopped
 from localaws.jobs.invocations import Server
 from localaws.jobs.sending import Sender, Settings
@@ -32,7 +32,7 @@ def run(body: dict[str, Any], context: JobContext) -> Outcome:
     A container that ends, or a job that is stopped, leaves no output at all.
     """
     settings = Settings.of(body)
-    source = body["TransformInput"]["DataSource"]["S3DataSource"]
+    where = body["TransformInput"]["DataSource"]["S3DataSource"]
     resources = body["TransformResources"]
     hosts = cluster.names(resources["InstanceCount"])
     try:
@@ -41,10 +41,12 @@ def run(body: dict[str, Any], context: JobContext) -> Outcome:
         raise JobFailed(f"ClientError: {error.message}") from None
     parts = models.containers(model, context)
     client = context.client("s3")
-    objects = s3.find(client, source["S3Uri"], source["S3DataType"])
+    objects = s3.find(client, where["S3Uri"], where["S3DataType"])
     for host in hosts:
         for number, part in enumerate(parts, 1):
-            models.bring(client, part, _root(context, host, number) / "model", context.folder)
+            root = _root(context, host, number)
+            models.bring(client, part, root / "model", context.folder)
+            source.bring(context, part.image, source.of_model(part.environment), [root])
     containers = [
         _container(body, context, host, part, number, resources["InstanceType"])
         for host in hosts

@@ -31,8 +31,8 @@ MAX_LINE = 256 * 1024
 class ProcessRuntime:
     """Runs the command of an image's map entry, in its folder, with SAGEMAKER_BASE_DIR for /opt/ml.
 
-    Entries in script mode run foreign scripts, which know only the real /opt/ml; they get one of their own where
-    the system can make it, and are refused elsewhere.
+    Entries in script mode may run foreign scripts, which know only the real /opt/ml; these get one of their own
+    where the system can make it, and are refused elsewhere.
     """
 
     name = "process"
@@ -51,12 +51,13 @@ class ProcessRuntime:
         port = _free_port() if container.serving else None
         if port:
             environment["SAGEMAKER_BIND_TO_PORT"] = str(port)
-        arguments = _arguments(image, container)
+        foreign = image.script_mode and _is_foreign(container)
+        arguments = _arguments(image, container, ML if foreign else str(container.root))
         _require_command(arguments[0], environment["PATH"], container.image)
-        if image.script_mode:
+        if foreign:
             if not private_root.available():
                 raise CannotRun(
-                    f"The image {container.image} runs scripts that need a real {ML}, which a process can't have on "
+                    f"The image {container.image} runs a script that needs a real {ML}, which a process can't have on "
                     "this system (unshare -Urm doesn't work): use the docker runtime."
                 )
             arguments = private_root.command(container.root, scratch, container.hosts, arguments)
@@ -158,12 +159,18 @@ def _environment(image: Image, container: Container, scratch: Path) -> dict[str,
     }
 
 
-def _arguments(image: Image, container: Container) -> list[str]:
+def _is_foreign(container: Container) -> bool:
+    """Whether it isn't the image's own program that runs, but one that the job or the model brings."""
+    brought = (container.root / "code").is_dir() or (container.root / "model" / "code").is_dir()
+    return bool(container.entrypoint) or brought or "SAGEMAKER_PROGRAM" in container.environment
+
+
+def _arguments(image: Image, container: Container, root: str) -> list[str]:
     if container.entrypoint:
         return [*container.entrypoint, *container.arguments]
     if not image.command:
         raise CannotRun(f"The image map's entry for {container.image} has no command for the process runtime.")
-    toolkit = [scriptmode.install(container.root)] if image.script_mode else []
+    toolkit = [f"{root}{scriptmode.install(container.root).removeprefix(ML)}"] if image.script_mode else []
     first, *rest = image.command
     program = str(image.directory / first) if "/" in first else first
     return [program, *rest, *toolkit, *container.arguments]

@@ -1,0 +1,245 @@
+"""The process runtime: real processes, and nothing of them left."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from localaws.contract import ImageMap
+from localaws.runtimes import CannotRun, Container, ProcessRuntime, process
+
+
+def alive(pid):
+    """Whether a process exists and isn't merely waiting to be reaped."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return done.stdout.strip()[:1] not in ("", "Z")
+
+
+def until(condition):
+    while not condition():
+        time.sleep(0.02)
+
+
+def test_output_is_logged_by_line_before_the_end_is_known(run):
+    handle = run.start("import sys; print('one'); print('two', file=sys.stderr); sys.stdout.write('three'); exit(7)")
+    assert handle.wait() == 7
+    assert run.lines == ["one", "two", "three"]
+
+
+def test_output_that_isnt_text_or_has_no_end_is_logged_too(run):
+    handle = run.start("import os; os.write(1, b'\\xff\\n' + b'x' * 300_000)")
+    assert handle.wait() == 0
+    assert run.lines[0] == "\ufffd"
+    assert [len(line) for line in run.lines[1:]] == [262_144, 300_000 - 262_144]
+
+
+def test_waiting_may_end_before_the_container_does(run):
+    handle = run.start("import time; time.sleep(10000)")
+    assert handle.wait(0.01) is None
+
+
+def test_a_signal_gives_the_code_that_a_container_has(run):
+    assert run.start("import os; os.kill(os.getpid(), 9)").wait() == 137
+
+
+def test_sigterm_reaches_the_children_too(run):
+    handle = run.start("""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-u", "-c", '''
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (print("child ends"), sys.exit(0)))
+print("ready")
+time.sleep(10000)
+'''])
+import signal
+signal.signal(signal.SIGTERM, lambda *_: None)
+child.wait()
+print("parent ends")
+""")
+    until(lambda: "ready" in run.lines)
+    handle.stop(grace=60)
+    assert handle.wait() == 0
+    assert run.lines == ["ready", "child ends", "parent ends"]
+
+
+def test_a_container_that_ignores_sigterm_is_killed_after_the_grace(run):
+    handle = run.start("import signal, time; signal.signal(15, signal.SIG_IGN); print('ready'); time.sleep(10000)")
+    until(lambda: run.lines)
+    handle.stop(grace=0.1)
+    assert handle.wait() == 137
+
+
+def test_nothing_that_a_container_started_outlives_it(run):
+    handle = run.start("""
+import subprocess, sys
+print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(10000)"], stdout=subprocess.DEVNULL).pid)
+""")
+    assert handle.wait() == 0
+    until(lambda: not alive(int(run.lines[0])))
+
+
+def test_removing_ends_a_container_and_may_be_repeated(run):
+    handle = run.start("import time; time.sleep(10000)")
+    handle.remove()
+    assert handle.wait() == 137
+    handle.remove()
+    handle.stop(grace=1)
+
+
+def test_a_container_sees_nothing_of_our_environment(run, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret of ours")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("LC_CTYPE", "C.UTF-8")
+    run.start(
+        "import json, os; print(json.dumps(dict(os.environ)))",
+        settings={"environment": {"MAP": "map", "BOTH": "map"}},
+        environment={"BOTH": "job", "JOB": "job"},
+    ).wait()
+    environment = json.loads(run.lines[0])
+    assert (environment.pop("MAP"), environment.pop("BOTH"), environment.pop("JOB")) == ("map", "job", "job")
+    scratch = run.folder / "algo-1.process"
+    assert environment.pop("HOME") == str(scratch / "home")
+    assert environment.pop("TMPDIR") == str(scratch / "tmp")
+    assert environment.pop("SAGEMAKER_BASE_DIR") == str(run.root)
+    allowed = {"PATH", "LANG", "LANGUAGE", "TZ", "PWD", "SHLVL", "_", "OLDPWD", "AWS_EC2_METADATA_DISABLED"}
+    allowed |= {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT"}
+    assert {name for name in environment if not name.startswith("LC_")} <= allowed
+    assert environment["LC_CTYPE"] == "C.UTF-8"
+
+
+def test_a_container_has_no_input_and_a_session_of_its_own(run):
+    run.start("import os, sys; print(repr(sys.stdin.read()), os.getsid(0) == os.getpid())").wait()
+    assert run.lines == ["'' True"]
+
+
+def test_python3_of_an_entry_point_is_the_images_own(run):
+    bin = Path(sys.executable).parent
+    run.start(settings={"command": (sys.executable,)}, entrypoint=("python3", "-c", "import sys; print(sys.prefix)"))
+    run.handles[-1].wait()
+    assert run.lines == [str(bin.parent)]
+
+
+def test_serving_containers_get_ports_of_their_own(run):
+    program = textwrap.dedent("""
+        import http.server, os
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200); self.end_headers(); self.wfile.write(b"pong")
+        print("listening")
+        http.server.HTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
+    """)
+    first, second = run.start(program, serving=True), run.start(program, serving=True)
+    assert first.address != second.address
+    for handle in (first, second):
+
+        def answered(handle=handle):
+            try:
+                return urllib.request.urlopen(f"http://{handle.address}/ping").read() == b"pong"
+            except OSError:
+                return False
+
+        until(answered)
+
+
+def test_an_image_that_isnt_mapped_is_named(run):
+    with pytest.raises(CannotRun, match="The image other/name:1 isn't mapped to anything on this machine"):
+        run.start("", image="other/name:1")
+
+
+def test_an_image_without_a_command_is_named(run):
+    with pytest.raises(CannotRun, match="The image map's entry for image has no command for the process runtime"):
+        run.start(settings={"command": ()})
+
+
+def test_a_command_that_is_missing_is_named(run):
+    with pytest.raises(CannotRun, match=r"The image image can't run: its command .*/none/python isn't there"):
+        run.start(settings={"command": ("none/python",)})
+
+
+def test_a_folder_that_is_missing_is_named(run, tmp_path):
+    missing = tmp_path / "missing"
+    runtime = ProcessRuntime(ImageMap.load(_map(tmp_path, missing)))
+    run.root.mkdir(parents=True)
+    with pytest.raises(CannotRun, match=f"The image image can't run in {missing}: No such file or directory"):
+        runtime.start(Container("1", "job", "algo-1", ("algo-1",), "image", run.root, "ml.m5.large", run.lines.append))
+
+
+def _map(folder, missing):
+    file = folder / "images.json"
+    file.write_text(json.dumps({"images": [{"pattern": "*", "directory": str(missing), "command": [sys.executable]}]}))
+    return file
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from localaws.contract import Image, ImageMap
+from localaws.runtimes import Container, ProcessRuntime
+
+folder = Path(sys.argv[1])
+root = folder / "algo-1"
+root.mkdir()
+program = '''
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(10000)"])
+print(os.getpid(), child.pid)
+time.sleep(10000)
+'''
+images = ImageMap((Image("image", folder, (sys.executable, "-u", "-c", program)),))
+log = lambda line: print(line, flush=True)
+ProcessRuntime(images).start(Container("1", "job", "algo-1", ("algo-1",), "image", root, "ml.m5.large", log))
+time.sleep(10000)
+"""
+
+
+def test_when_we_are_killed_no_container_stays(tmp_path):
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    container, child = map(int, parent.stdout.readline().split())
+    assert alive(container) and alive(child)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    until(lambda: not alive(container) and not alive(child))
+
+
+def test_a_container_that_we_didnt_let_go_never_begins():
+    """Killed between starting a process and telling the watchdog, localaws closes the pipe at which it waits."""
+    done = subprocess.run(
+        ["sh", "-c", process.GATE, "sh", "echo", "begun"], stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (125, b"")
+
+
+def test_many_containers_at_once_keep_their_output_apart(run):
+    outputs = {}
+
+    def one(number):
+        lines = outputs[number] = []
+        run.start(f"for _ in range(100): print({number})", log=lines.append).wait()
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outputs == {number: [str(number)] * 100 for number in range(10)}
+
+
+def test_sigkill_of_a_container_leaves_its_handle_usable(run):
+    handle = run.start("import os, time; print(os.getpid()); time.sleep(10000)")
+    until(lambda: run.lines)
+    os.kill(int(run.lines[0]), signal.SIGKILL)
+    assert handle.wait() == 137
+    assert not handle.killed_for_memory
