@@ -85,9 +85,11 @@ def _foundation(account: Account) -> None:
     events_key = _key(account, "events")
     _bucket(account, bucket, purpose, key)
     _notifications(account, events_key)
+    boundary = _boundary(account)
     for name, role in templates.roles(account.settings).items():
-        _role(account, name, role)
+        _role(account, name, role, boundary)
     if registry:
+        _key(account, "releases", KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
         _group(account)
     else:
         _repositories(account)
@@ -97,16 +99,18 @@ def _foundation(account: Account) -> None:
         _bus(account)
 
 
-def _key(account: Account, purpose: str) -> str:
+def _key(account: Account, purpose: str, **kind: str) -> str:
     """Make a customer key with its alias; return its ARN."""
     kms = account.client("kms")
     alias = f"alias/{account.names.name(purpose)}"
     try:
         arn = kms.describe_key(KeyId=alias)["KeyMetadata"]["Arn"]
     except kms.exceptions.NotFoundException:
-        arn = kms.create_key(Description=f"{account.settings.project}: {purpose}")["KeyMetadata"]["Arn"]
+        made = kms.create_key(Description=f"{account.settings.project}: {purpose}", **kind)
+        arn = made["KeyMetadata"]["Arn"]
         kms.create_alias(AliasName=alias, TargetKeyId=arn)
-        kms.enable_key_rotation(KeyId=arn)
+        if not kind:
+            kms.enable_key_rotation(KeyId=arn)
     kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=account.policy(f"key-{purpose}"))
     return arn
 
@@ -167,17 +171,38 @@ def _notifications(account: Account, key: str) -> None:
         QueueUrl=url,
         Attributes={
             "KmsMasterKeyId": key,
+            "MaximumMessageSize": "262144",
             "MessageRetentionPeriod": "1209600",
             "Policy": account.policy("queue-dead-letters"),
         },
     )
 
 
-def _role(account: Account, name: str, role: dict[str, Any]) -> None:
+def _boundary(account: Account) -> str:
+    """Make the policy that bounds every role; return its ARN."""
+    iam, name = account.client("iam"), account.names.name("boundary")
+    arn = f"arn:aws:iam::{account.settings.account}:policy/{name}"
+    document = account.policy("boundary")
+    if _ensure(iam.create_policy, PolicyName=name, PolicyDocument=document) is None:
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        kept = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+        if kept != json.loads(document):
+            iam.create_policy_version(PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)
+    return arn
+
+
+def _role(account: Account, name: str, role: dict[str, Any], boundary: str) -> None:
     iam = account.client("iam")
     called = account.names.name(name)
     trust = json.dumps(role["trust"])
-    if not _ensure(iam.create_role, RoleName=called, AssumeRolePolicyDocument=trust, Description=role["description"]):
+    made = _ensure(
+        iam.create_role,
+        RoleName=called,
+        AssumeRolePolicyDocument=trust,
+        Description=role["description"],
+        PermissionsBoundary=boundary,
+    )
+    if made is None:
         iam.update_assume_role_policy(RoleName=called, PolicyDocument=trust)
     for part, document in role["policies"].items():
         iam.put_role_policy(RoleName=called, PolicyName=part, PolicyDocument=json.dumps(document))
