@@ -1,0 +1,82 @@
+"""Leaving an account: what Terraform can't take away itself, and what stays for a while because AWS keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from promotion.accounts import Account
+from terraform.refusals import NotDestroyed
+
+JOBS = ("processing", "training", "transform")
+
+
+def check_idle(account: Account) -> None:
+    """Demand that no job runs.
+
+    Raises:
+        NotDestroyed: one does.
+    """
+    if running := next(_running(account.client("sagemaker")), None):
+        raise NotDestroyed(f"{account.environment}: {running} is still running; stop it, or wait for its end.")
+
+
+def empty(account: Account, say: Callable[[str], None]) -> None:
+    """Remove what pipelines have made and Terraform knows nothing of: versions in the group, and models."""
+    sagemaker = account.client("sagemaker")
+    if account.environment == "registry":
+        group = account.settings.project
+        try:
+            versions = _all(sagemaker, "list_model_packages", "ModelPackageSummaryList", ModelPackageGroupName=group)
+        except ClientError:
+            return  # the group is gone already
+        for version in versions:
+            sagemaker.delete_model_package(ModelPackageName=version["ModelPackageArn"])
+        say(f"  {len(versions)} model versions deleted")
+        return
+    models = [model for model in _all(sagemaker, "list_models", "Models") if _ours(account, sagemaker, model)]
+    for model in models:
+        sagemaker.delete_model(ModelName=model["ModelName"])
+    say(f"  {len(models)} models deleted")
+
+
+def _ours(account: Account, sagemaker: Any, model: dict[str, Any]) -> bool:
+    about = sagemaker.describe_model(ModelName=model["ModelName"])
+    return about.get("ExecutionRoleArn") == account.names.role("infer")
+
+
+def _running(sagemaker: Any) -> Iterator[str]:
+    """Give the names of jobs that still run; pipelines' executions end with their jobs."""
+    for kind in JOBS:
+        for status in ("InProgress", "Stopping"):
+            answer = getattr(sagemaker, f"list_{kind}_jobs")(StatusEquals=status)
+            for job in answer[f"{kind.capitalize()}JobSummaries"]:
+                yield f"{kind} job {job[f'{kind.capitalize()}JobName']}"
+
+
+def remaining(account: Account) -> Iterator[str]:
+    """Give one line for each kind of thing that AWS keeps for a while; none of them costs anything."""
+    for key, until in _waiting_keys(account):
+        yield f"left: key {key}, deleted by itself on {until}"
+    sagemaker = account.client("sagemaker")
+    for kind in JOBS:
+        if count := len(_all(sagemaker, f"list_{kind}_jobs", f"{kind.capitalize()}JobSummaries")):
+            yield f"left: the records of {count} {kind} jobs, which SageMaker keeps"
+
+
+def _waiting_keys(account: Account) -> Iterator[tuple[str, str]]:
+    kms = account.client("kms")
+    for page in kms.get_paginator("list_keys").paginate():
+        for key in page["Keys"]:
+            about = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+            if about["KeyState"] == "PendingDeletion" and about["Description"].startswith(
+                f"{account.settings.project}: "
+            ):
+                yield about["Description"], f"{about['DeletionDate']:%Y-%m-%d}"
+
+
+def _all(client: Any, operation: str, member: str, **arguments: Any) -> list[dict[str, Any]]:
+    pages = client.get_paginator(operation).paginate(**arguments)
+    return [item for page in pages for item in page.get(member, ())]
