@@ -37,7 +37,7 @@ def serve(settings: Settings, until_closed: bool = False) -> None:
     Raises WrongSetting: the port or the state folder is in use.
     """
     settings.state.mkdir(parents=True, exist_ok=True)
-    with _own(settings.state), _listening(settings.port) as listener:
+    with _own(settings.state), _listening(settings.host, settings.port) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
         from localaws.application import Application
         from localaws.server import Server
@@ -166,11 +166,11 @@ def _own(state: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _listening(port: int) -> Iterator[socket.socket]:
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(("127.0.0.1", port))
+            listener.bind((host, port))
             listener.listen(128)
         except OSError as error:
             raise WrongSetting(f"Port {port} can't be used: {error.strerror}. Choose another with --port.") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 PREFIX = "LOCALAWS_"
+IN_A_CONTAINER = ("/.dockerenv", "/run/.containerenv")
+"""Files that Docker and Podman put into every container."""
 
 
 class WrongSetting(Exception):
@@ -22,6 +25,7 @@ class Settings:
     Args:
         state: folder of everything that outlives a restart.
         port: loopback port of every service; 0 takes a free one.
+        host: address to listen on; only in a container of its own, whose network is its own, anything but loopback.
         runtime: where jobs run, `process` or `docker`.
         images: the image map (see `localaws.contract.ImageMap`).
         registries: JSON file that tells which local address stands in for which account's registry.
@@ -34,6 +38,7 @@ class Settings:
 
     state: Path = Path(".localaws")
     port: int = 4566
+    host: str = "127.0.0.1"
     runtime: str = "process"
     images: Path | None = None
     registries: Path | None = None
@@ -67,9 +72,18 @@ class Settings:
             raise WrongSetting(f"runtime {settings.runtime}: there are process and docker.")
         if not 0 <= settings.port <= 65535:
             raise WrongSetting(f"port {settings.port}: not between 0 and 65535.")
+        if not _is_loopback(settings.host) and not any(Path(mark).exists() for mark in IN_A_CONTAINER):
+            raise WrongSetting(f"host {settings.host}: outside of a container localaws listens on loopback only.")
         if settings.slots < 0 or settings.duplicate_events < 0:
             raise WrongSetting("slots and duplicate_events can't be negative.")
         return replace(settings, state=settings.state.absolute())
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        raise WrongSetting(f"host {host}: not an IP address.") from None
 
 
 def _typed(kind: Any, text: str, name: str) -> Any:
