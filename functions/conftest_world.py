@@ -113,10 +113,7 @@ class World:
         self._callbacks = self.prod("sqs").create_queue(QueueName=f"{place.project}-callbacks")["QueueUrl"]
         self.mailbox()
         self._keys()
-        for role, more in {"pipeline": (), "monitor": ("job",), "infer": ("job",)}.items():
-            self._role(role, role, *more)
-        for role in ("resolve", "record", "on_failure"):
-            self._role(role, role, "function")
+        self._roles: set[str] = set()
         self.image = self.push()
 
     def prod(self, service: str) -> Any:
@@ -129,7 +126,8 @@ class World:
 
     def act_as(self, function: str) -> None:
         """Let the code under test have the role of a function, with the policies that it really gets."""
-        keys = self.prod("sts").assume_role(RoleArn=self._arn(function), RoleSessionName="function")["Credentials"]
+        role = self._role(function, function, "function")
+        keys = self.prod("sts").assume_role(RoleArn=role, RoleSessionName="function")["Credentials"]
         places.use(session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]))
 
     def close(self) -> None:
@@ -161,8 +159,13 @@ class World:
     def _arn(self, role: str) -> str:
         return f"arn:aws:iam::{self.place.account}:role/{self.place.project}-{role.replace('_', '-')}"
 
-    def _role(self, name: str, *policies: str) -> None:
-        iam, called = self.prod("iam"), self._arn(name).rsplit("/", 1)[-1]
+    def _role(self, name: str, *policies: str) -> str:
+        """Make a role, once, with the policies that it really gets; return its ARN."""
+        iam, arn = self.prod("iam"), self._arn(name)
+        if name in self._roles:
+            return arn
+        self._roles.add(name)
+        called = arn.rsplit("/", 1)[-1]
         # SageMaker and Lambda take a role; tests take it as the account's root.
         trusted = {
             "Service": ["sagemaker.amazonaws.com", "lambda.amazonaws.com"],
@@ -175,6 +178,7 @@ class World:
         if name == "pipeline":
             used = {"Effect": "Allow", "Action": ["sqs:SendMessage", "lambda:InvokeFunction"], "Resource": "*"}
             iam.put_role_policy(RoleName=called, PolicyName="tests", PolicyDocument=json.dumps({"Statement": [used]}))
+        return arn
 
     def _buckets(self) -> None:
         for s3, bucket, policy in (
@@ -249,7 +253,11 @@ class World:
         sagemaker, name = self.prod("sagemaker"), self.place.pipeline(part)
         parameters = [{"Name": "BatchDataUrl", "Type": "String", "DefaultValue": "newest"}]
         definition = {"Version": "2020-12-01", "Parameters": parameters, "Steps": steps}
-        request = {"PipelineName": name, "PipelineDefinition": json.dumps(definition), "RoleArn": self._arn("pipeline")}
+        request = {
+            "PipelineName": name,
+            "PipelineDefinition": json.dumps(definition),
+            "RoleArn": self._role("pipeline", "pipeline"),
+        }
         try:
             sagemaker.describe_pipeline(PipelineName=name)
         except sagemaker.exceptions.ResourceNotFound:
@@ -304,7 +312,7 @@ class World:
             "DependsOn": ["Resolve"],
             "Arguments": {
                 "AppSpecification": {"ImageUri": self.image},
-                "RoleArn": self._arn("monitor"),
+                "RoleArn": self._role("monitor", "monitor", "job"),
                 "ProcessingResources": {"ClusterConfig": cluster},
                 "ProcessingOutputConfig": {"Outputs": [{"OutputName": "monitoring", "S3Output": output}]},
                 "Environment": {"FILES": json.dumps(files or {}), "CODE": str(code), "MESSAGE": message},

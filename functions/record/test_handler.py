@@ -1,0 +1,124 @@
+import json
+
+import pytest
+
+from functions.common import ledger
+from functions.common.failures import BatchChanged, BatchRefused
+from functions.common.ledger import Batch, Entry
+from functions.common.objects import list_objects
+from functions.record.handler import handle
+
+VERDICT = {"drift": False, "violation_count": 0, "sentence": "No drift.", "rows": 48}
+
+
+class Scored:
+    """A batch that an execution holds and has scored; the code under test has the role of record."""
+
+    def __init__(self, world):
+        self.world = world
+        world.pipeline("inference", world.waiting())
+        self.execution = world.start("inference")
+        self.package = world.version()
+        self.url = world.put("data/batches/first.csv")
+        world.act_as("record")
+        self.entry = Entry(Batch.of(self.url, list_objects(self.url)), "", self.execution, 1).becomes(ledger.CLAIMED)
+        ledger.write(world.place, self.entry, None)
+        run = world.place.run(self.execution)
+        self.monitoring = f"s3://{world.place.data_bucket}/{run}/monitor"
+        world.put(f"{run}/monitor/verdict.json", json.dumps(VERDICT))
+        self.event = {
+            "batch_id": self.entry.batch.id,
+            "execution_arn": self.execution,
+            "model_package_arn": self.package,
+            "monitoring": self.monitoring,
+            "predictions": f"s3://{world.place.data_bucket}/{run}/transform",
+        }
+
+    def now(self):
+        return ledger.read(self.world.place, self.entry.batch.id)[0]
+
+
+@pytest.fixture
+def scored(world):
+    return Scored(world)
+
+
+def test_a_scored_batch_goes_into_the_ledger(scored):
+    assert handle(scored.event, None) == {"State": "scored"}
+    entry = scored.now()
+    assert (entry.state, entry.version, entry.verdict) == ("scored", 1, VERDICT)
+    assert (entry.report, entry.predictions) == (scored.monitoring, scored.event["predictions"])
+    assert [line["state"] for line in entry.history] == ["claimed", "scored"]
+
+
+def test_a_repeated_step_changes_nothing(scored):
+    handle(scored.event, None)
+    before = scored.now()
+    assert handle(scored.event, None) == {"State": "scored"}
+    assert scored.now() == before
+
+
+def test_a_batch_that_another_execution_holds_is_refused(scored):
+    with pytest.raises(BatchRefused, match=f"^Batch {scored.entry.batch.id} isn't held by this execution.$"):
+        handle({**scored.event, "execution_arn": scored.world.start("inference")}, None)
+    assert scored.now().state == "claimed"
+
+
+def test_a_batch_that_nobody_claimed_is_refused(scored):
+    with pytest.raises(BatchRefused, match=r"^Batch other-0123456789ab isn't held by this"):
+        handle({**scored.event, "batch_id": "other-0123456789ab"}, None)
+
+
+def test_a_batch_that_was_overwritten_while_it_was_scored_is_not_scored(scored):
+    scored.world.put("data/batches/first.csv", b"43,1,1,3\n")
+    with pytest.raises(BatchChanged, match=r"was overwritten at .*first\.csv while it was scored"):
+        handle(scored.event, None)
+    assert scored.now().state == "claimed"
+    note = scored.world.read(scored.world.place.run(scored.execution, "failure.json"))
+    assert note["name"] == "BatchChanged"
+
+
+class TestNext:
+    """An approval is one event for everything that was set aside: each scored batch begins the next one."""
+
+    def begun(self, scored):
+        handle(scored.event, None)
+        return [execution for execution in scored.world.executions("inference") if execution != scored.execution]
+
+    def aside(self, scored, state, version, **more):
+        url = scored.world.put("data/batches/aside.csv")
+        batch = Batch.of(url, list_objects(url))
+        ledger.write(scored.world.place, Entry(batch, state, "arn:earlier", version, **more), None)
+        return batch
+
+    def test_nothing_waits(self, scored):
+        assert self.begun(scored) == []
+
+    def test_a_batch_that_arrived_is_begun(self, scored):
+        url = scored.world.put("data/batches/second.csv")
+        (begun,) = self.begun(scored)
+        batch = Batch.of(url, list_objects(url)).id
+        assert scored.world.describe(begun)["PipelineExecutionDescription"] == f"Batch {batch} waits."
+
+    @pytest.mark.parametrize("state", [ledger.REFUSED, ledger.FAILED])
+    def test_what_was_set_aside_under_an_older_version_is_begun(self, scored, state):
+        self.aside(scored, state, 0)
+        assert len(self.begun(scored)) == 1
+
+    @pytest.mark.parametrize("state", [ledger.REFUSED, ledger.FAILED])
+    def test_what_was_set_aside_under_this_version_waits(self, scored, state):
+        self.aside(scored, state, 1)
+        assert self.begun(scored) == []
+
+    def test_what_a_person_let_through_is_begun(self, scored):
+        self.aside(scored, ledger.REFUSED, 1, released={"by": "me", "reason": "fine", "at": "2026-01-01"})
+        assert len(self.begun(scored)) == 1
+
+    @pytest.mark.parametrize("state", [ledger.SCORED, ledger.CLAIMED])
+    def test_what_is_scored_or_being_scored_is_left_alone(self, scored, state):
+        self.aside(scored, state, 0)
+        assert self.begun(scored) == []
+
+    def test_a_repeated_step_begins_it_once(self, scored):
+        scored.world.put("data/batches/second.csv")
+        assert self.begun(scored) == self.begun(scored)
