@@ -1,4 +1,4 @@
-"""Roles and users with all their policies, as IAM's own operations tell them."""
+"""Roles with all their policies, as IAM's own operations tell them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ Lookup = Callable[[str, str], Any]
 
 SAGEMAKER = "sagemaker.amazonaws.com"
 _SESSION = re.compile(r"arn:aws[a-z-]*:sts::(\d{12}):assumed-role/([^/]+)/(.+)")
-_USER = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):user/(.+)")
 
 
 class Unassumable(Exception):
@@ -48,11 +47,10 @@ class Identity:
 
     def context(self) -> dict[str, Any]:
         """The condition keys that follow from who asks."""
-        kind = "Account" if self.root else "User" if ":user/" in self.principal_arn else "AssumedRole"
         return {
             "aws:PrincipalArn": self.principal_arn,
             "aws:PrincipalAccount": self.account,
-            "aws:PrincipalType": kind,
+            "aws:PrincipalType": "Account" if self.root else "AssumedRole",
             "aws:PrincipalIsAWSService": "false",
             **{f"aws:PrincipalTag/{name}": value for name, value in self.tags.items()},
         }
@@ -82,8 +80,6 @@ class Identities:
             return Identity(found[1], principal, principal, root=True)
         if found := _SESSION.fullmatch(principal):
             return self._session(found[1], found[2], principal)
-        if found := _USER.fullmatch(principal):
-            return self._kept.get(principal, lambda: self._user(found[1], role_name(found[2]), principal))
         return None
 
     def assumed(self, role: str, session: str) -> Identity:
@@ -125,29 +121,6 @@ class Identities:
             "trust": _document(role.get("AssumeRolePolicyDocument")),
             "tags": {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])},
         }
-
-    def _user(self, account: str, name: str, arn: str) -> Identity | None:
-        iam = self._lookup("iam", account)
-        try:
-            user = iam.get_user(UserName=name)["User"]
-        except ClientError as error:
-            if _missing(error):
-                return None
-            raise
-        documents = [
-            iam.get_user_policy(UserName=name, PolicyName=policy)["PolicyDocument"]
-            for policy in _all(iam, "list_user_policies", "PolicyNames", UserName=name)
-        ]
-        documents += self._attached(iam, "list_attached_user_policies", UserName=name)
-        for group in (item["GroupName"] for item in _all(iam, "list_groups_for_user", "Groups", UserName=name)):
-            documents += [
-                iam.get_group_policy(GroupName=group, PolicyName=policy)["PolicyDocument"]
-                for policy in _all(iam, "list_group_policies", "PolicyNames", GroupName=group)
-            ]
-            documents += self._attached(iam, "list_attached_group_policies", GroupName=group)
-        boundary = user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
-        limits = (self._managed(iam, boundary),) if boundary else None
-        return Identity(account, arn, user["Arn"], False, tuple(documents), limits)
 
     def _attached(self, iam: Any, call: str, **of: str) -> list[Mapping[str, Any]]:
         return [self._managed(iam, item["PolicyArn"]) for item in _all(iam, call, "AttachedPolicies", **of)]

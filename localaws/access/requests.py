@@ -46,6 +46,7 @@ class _Route:
     """How one operation of a REST service is recognised, and where its parameters are."""
 
     name: str
+    deprecated: bool
     method: str
     path: re.Pattern[str]
     query: Mapping[str, str]
@@ -142,7 +143,7 @@ def _model(service: str) -> Any:
 def _routes(service: str) -> list[_Route]:
     model = _model(service)
     routes = [_route(model.operation_model(name)) for name in model.operation_names]
-    return sorted(routes, key=lambda route: -route.weight)
+    return sorted(routes, key=lambda route: (-route.weight, route.deprecated))
 
 
 def _route(operation: OperationModel) -> _Route:
@@ -165,4 +166,6 @@ def _route(operation: OperationModel) -> _Route:
         if member in shape.required_members and (where == "querystring" or name == "x-amz-copy-source"):
             needed.append((where, name))
     pattern = re.compile("".join(parts), re.DOTALL)
-    return _Route(operation.name, operation.http["method"], pattern, literal, tuple(needed), tuple(members))
+    return _Route(
+        operation.name, operation.deprecated, operation.http["method"], pattern, literal, tuple(needed), tuple(members)
+    )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from localaws.access.identities import Lookup
 from localaws.access.kept import Kept
@@ -158,9 +158,11 @@ def _default_key(s3: Any, name: str) -> str | None:
 
 
 def _unless_missing(ask: Callable[[], Any]) -> Any:
-    """The answer, or None where the service says that there is no such thing."""
+    """The answer, or None where the service says that there is no such thing, or that there can't be."""
     try:
         return ask()
+    except ParamValidationError:
+        return None
     except ClientError as error:
         code, status = error.response["Error"].get("Code", ""), error.response["ResponseMetadata"]["HTTPStatusCode"]
         if status == 404 or code.startswith(("NoSuch", "NotFound")) or code.endswith(("NotFound", "NotFoundException")):

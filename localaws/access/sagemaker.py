@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Wanted = tuple[Need, str, Mapping[str, Any] | None]
 """A need, the account that owns the resource, and the resource's policy."""
 
-_NAMED = {
+NAMED = {
     "Pipeline": ("pipeline", "PipelineName"),
     "ProcessingJob": ("processing-job", "ProcessingJobName"),
     "TrainingJob": ("training-job", "TrainingJobName"),
@@ -50,6 +50,7 @@ ROWS: dict[str, str] = {
         f"{verb}{kind}": kind
         for kind in ("ProcessingJob", "TrainingJob", "TransformJob", "HyperParameterTuningJob")
         for verb in ("Create", "Describe", "Stop", "Delete")
+        if (verb, kind) != ("Delete", "TransformJob")
     },
     "ListTrainingJobsForHyperParameterTuningJob": "HyperParameterTuningJob",
     **{f"{verb}Model": "Model" for verb in ("Create", "Describe", "Delete")},
@@ -109,7 +110,7 @@ def _resources(call: Call, action: str) -> Iterator[str]:
     elif row == "callback":
         yield _waiting(call)
     elif row:
-        kind, member = _NAMED[row]
+        kind, member = NAMED[row]
         name = request.get(member)
         yield "*" if name is None else name if name.startswith("arn:") else call.arn(f"{kind}/{name}")
     else:

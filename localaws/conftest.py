@@ -1,0 +1,136 @@
+"""A localaws in a process of its own, with its embedded emulator, and accounts that no other test has."""
+
+import contextlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.config import Config
+
+REGION = "us-east-1"
+CONFIG = Config(retries={"max_attempts": 1, "mode": "standard"}, s3={"addressing_style": "path"})
+TRUST = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+STEP = """\
+import json, os, pathlib
+base = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
+given = base / "input/config/hyperparameters.json"
+parameters = json.loads(given.read_text()) if given.is_file() else {}
+exec(os.environ.get("CODE") or parameters.get("code", ""))
+"""
+_numbers = itertools.count(100_000_000_001)
+
+
+@contextlib.contextmanager
+def serving(state: Path, *options: str):
+    """Run `python -m localaws serve`; give its address. It ends with the block."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with (state / "errors").open("ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "localaws", "serve", "--state", state, "--port", "0", "--until-closed", *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+        )
+    try:
+        line = process.stdout.readline().decode()
+        assert line, (state / "errors").read_text()
+        threading.Thread(target=process.stdout.read, daemon=True).start()
+        yield line.split()[-1]
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory):
+    """The address of a localaws whose every image is a Python that runs the code it is given.
+
+    The code comes in the variable CODE, or for training jobs in the hyperparameter `code`. It finds /opt/ml in
+    `base` and the hyperparameters in `parameters`.
+    """
+    state = tmp_path_factory.mktemp("localaws")
+    (state / "step.py").write_text(STEP)
+    entry = {"pattern": "*", "directory": ".", "command": [sys.executable, "step.py"]}
+    (state / "images.json").write_text(json.dumps({"images": [entry]}))
+    with serving(state, "--images", str(state / "images.json")) as found:
+        yield found
+
+
+class Account:
+    """An account of a test's own."""
+
+    def __init__(self, address, number=None):
+        self.address, self.number = address, number or str(next(_numbers))
+
+    def client(self, service, **keys):
+        """A client of the account's root, or of whoever has the keys."""
+        keys = keys or {"aws_access_key_id": self.number, "aws_secret_access_key": "local"}
+        return boto3.client(service, endpoint_url=self.address, region_name=REGION, config=CONFIG, **keys)
+
+    def role(self, name, *statements, trust=TRUST, **more):
+        """Make a role with one inline policy; its ARN."""
+        iam = self.client("iam")
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document, **more)["Role"]["Arn"]
+        if statements:
+            self.allow(name, *statements)
+        return arn
+
+    def allow(self, role, *statements):
+        """Give a role these statements instead of those it has."""
+        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        self.client("iam").put_role_policy(RoleName=role, PolicyName="own", PolicyDocument=document)
+
+    def act(self, role, service, session="tests"):
+        """A client of a role's session."""
+        arn = f"arn:aws:iam::{self.number}:role/{role}"
+        made = self.client("sts").assume_role(RoleArn=arn, RoleSessionName=session)["Credentials"]
+        return self.client(
+            service,
+            aws_access_key_id=made["AccessKeyId"],
+            aws_secret_access_key=made["SecretAccessKey"],
+            aws_session_token=made["SessionToken"],
+        )
+
+    def bucket(self, name=None):
+        """Make a bucket; its name."""
+        name = name or f"bucket-{self.number}"
+        self.client("s3").create_bucket(Bucket=name)
+        return name
+
+
+@pytest.fixture
+def account(address):
+    """An account with nothing in it."""
+    return Account(address)
+
+
+@pytest.fixture
+def other(address):
+    """Another account."""
+    return Account(address)
+
+
+def allow(actions, resources="*", **conditions):
+    """An Allow statement."""
+    return {"Effect": "Allow", "Action": actions, "Resource": resources, "Condition": conditions}
+
+
+def deny(actions, resources="*", **conditions):
+    """A Deny statement."""
+    return allow(actions, resources, **conditions) | {"Effect": "Deny"}
+
+
+def ended(describe, status):
+    """What a Describe… call answers once the job has ended."""
+    while (found := describe())[status] in ("InProgress", "Stopping", "Executing"):
+        time.sleep(0.05)
+    return found
