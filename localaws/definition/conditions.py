@@ -60,7 +60,7 @@ def problems(condition: Any, path: str) -> Iterator[tuple[str, str]]:
         return
     condition = _named(condition)
     kind = condition.get("Type")
-    if kind not in FORMS:
+    if not isinstance(kind, str) or kind not in FORMS:
         yield f"{path}.Type", f"must be one of {', '.join(FORMS)}"
         return
     for member in FORMS[kind]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,6 +17,9 @@ Branch = Literal["IfSteps", "ElseSteps"]
 
 MAX_VALUE_LENGTH = 1024
 """Characters of a value given at the start of an execution (botocore's shape String1024)."""
+
+WHOLE = re.compile(r"[-+]?[0-9]+")
+NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,11 @@ class Parameter:
             if text.lower() in ("true", "false"):
                 return text.lower() == "true"
             raise InvalidParameter(self.name, "must be true or false.")
-        try:
-            return int(text) if self.type == "Integer" else float(text)
-        except ValueError:
+        # Python's own int and float take more than SageMaker does: 1_000, ٣, nan, surrounding blanks.
+        if not (WHOLE if self.type == "Integer" else NUMBER).fullmatch(text):
             kind = "a whole number" if self.type == "Integer" else "a number"
-            raise InvalidParameter(self.name, f"must be {kind}.") from None
+            raise InvalidParameter(self.name, f"must be {kind}.")
+        return int(text) if self.type == "Integer" else float(text)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -24,7 +25,10 @@ from localaws.definition.steptypes import COMMON, EXECUTED, known
 
 VERSION = "2020-12-01"
 MAX_PARAMETERS = 200
-NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
+NAME = re.compile(r"[A-Za-z0-9\-_]+")
+MAX_STEP_NAME, MAX_PARAMETER_NAME = 64, 256
+"""Characters of names (botocore's shapes StepName and PipelineParameterName)."""
+
 TYPES: dict[str, tuple[type, ...]] = {
     "String": (str,),
     "Integer": (int,),
@@ -54,9 +58,25 @@ def parse(text: str) -> Definition:
     if len(text) > limit:
         raise InvalidDefinition("", f"the definition has {len(text)} characters, and at most {limit} are allowed")
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        return _definition(document)
     except ValueError as error:
         raise InvalidDefinition("", f"the definition isn't JSON: {error}") from None
+    except RecursionError:
+        raise InvalidDefinition("", "the definition is nested too deeply") from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} isn't a JSON value")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(value := float(text)):
+        raise ValueError(f"{text[:64]} is too large a number")
+    return value
+
+
+def _definition(document: Any) -> Definition:
     _object(document, "", MEMBERS)
     if document.get("Version") != VERSION:
         raise InvalidDefinition("Version", f"must be {VERSION}")
@@ -68,7 +88,12 @@ def parse(text: str) -> Definition:
         steps[step.name] = step
     if not steps:
         raise InvalidDefinition("Steps", "must be a list that isn't empty")
-    definition = Definition(parameters, steps, document.get("Metadata", {}), document.get("PipelineExperimentConfig"))
+    metadata, experiment = document.get("Metadata") or {}, document.get("PipelineExperimentConfig")
+    if not isinstance(metadata, dict):
+        raise InvalidDefinition("Metadata", "must be an object")
+    if experiment is not None:
+        _object(experiment, "PipelineExperimentConfig", ("ExperimentName", "TrialName"))
+    definition = Definition(parameters, steps, metadata, experiment)
     for path, message in validate.problems(definition):
         raise InvalidDefinition(path, message)
     return definition
@@ -83,7 +108,7 @@ def _parameters(items: Any) -> dict[str, Parameter]:
     for number, item in enumerate(items):
         path = f"Parameters[{number}]"
         _object(item, path, ("Name", "Type", "DefaultValue", "EnumValues", "Description"))
-        name = _name(item, path)
+        name = _name(item, path, MAX_PARAMETER_NAME)
         if name in found:
             raise InvalidDefinition(path, f"{name} is the name of more than one parameter")
         found[name] = _parameter(name, item)
@@ -91,9 +116,8 @@ def _parameters(items: Any) -> dict[str, Parameter]:
 
 
 def _parameter(name: str, item: dict[str, Any]) -> Parameter:
-    path, kind = f"Parameters.{name}", item.get("Type", "String")
-    if kind not in TYPES:
-        raise InvalidDefinition(f"{path}.Type", f"must be one of {', '.join(TYPES)}")
+    path = f"Parameters.{name}"
+    kind = _one_of(item.get("Type", "String"), TYPES, f"{path}.Type")
     default, enum = item.get("DefaultValue"), item.get("EnumValues", [])
     if not isinstance(enum, list):
         raise InvalidDefinition(f"{path}.EnumValues", "must be a list")
@@ -124,9 +148,11 @@ def _steps(items: list[Any], path: str, branch: tuple[str, Branch] | None) -> It
 
 def _step(item: dict[str, Any], path: str, branch: tuple[str, Branch] | None) -> Step:
     kind = item.get("Type")
+    if not isinstance(kind, str):
+        raise InvalidDefinition(f"{path}.Type", f"must be one of {', '.join(EXECUTED)}")
     if kind not in EXECUTED:
         refused = kind in known()
-        reason = f"steps of type {kind} can't run here" if refused else f"{kind} isn't a type of step"
+        reason = f"steps of type {kind} can't run here" if refused else f"{kind[:64]} isn't a type of step"
         raise InvalidDefinition(f"{path}.Type", f"{reason}; these run: {', '.join(EXECUTED)}")
     form = EXECUTED[kind]
     _object(item, path, (*COMMON, *form.members))
@@ -144,6 +170,9 @@ def _step(item: dict[str, Any], path: str, branch: tuple[str, Branch] | None) ->
     depends_on = item.get("DependsOn") or []
     if not isinstance(depends_on, list) or not all(isinstance(name, str) for name in depends_on):
         raise InvalidDefinition(f"{path}.DependsOn", "must be a list of step names")
+    for member in ("DisplayName", "Description"):
+        if not isinstance(item.get(member, ""), str | None):
+            raise InvalidDefinition(f"{path}.{member}", "must be a text")
     own = {*COMMON, "PropertyFiles", "RetryPolicies", "CacheConfig"}
     return Step(
         name=item["Name"],
@@ -219,8 +248,7 @@ def _retries(item: dict[str, Any], path: str) -> tuple[RetryPolicy, ...]:
         types = policy.get("ExceptionType")
         types = types if isinstance(types, list) else [types]
         for kind in types:
-            if kind not in EXCEPTIONS:
-                raise InvalidDefinition(f"{where}.ExceptionType", f"must be of {', '.join(sorted(EXCEPTIONS))}")
+            _one_of(kind, sorted(EXCEPTIONS), f"{where}.ExceptionType")
         attempts, minutes = policy.get("MaxAttempts"), policy.get("ExpireAfterMin")
         if attempts is not None and minutes is not None:
             raise InvalidDefinition(where, "only one of MaxAttempts and ExpireAfterMin can be given")
@@ -265,8 +293,14 @@ def _list(item: dict[str, Any], member: str, path: str) -> list[Any]:
     return value
 
 
-def _name(item: dict[str, Any], path: str) -> str:
+def _name(item: dict[str, Any], path: str, most: int = MAX_STEP_NAME) -> str:
     name = item.get("Name")
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise InvalidDefinition(f"{path}.Name", "must be 1 to 64 letters, digits, hyphens and underscores")
+    if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > most:
+        raise InvalidDefinition(f"{path}.Name", f"must be 1 to {most} letters, digits, hyphens and underscores")
     return name
+
+
+def _one_of(value: Any, allowed: Iterable[str], path: str) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise InvalidDefinition(path, f"must be one of {', '.join(allowed)}")
+    return value

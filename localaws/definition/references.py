@@ -22,8 +22,8 @@ class Reference:
 
     @property
     def root(self) -> Key:
-        """Steps, Parameters or Execution."""
-        return self.keys[0]
+        """Steps, Parameters or Execution, in a reference that is right."""
+        return self.keys[0] if self.keys else ""
 
 
 def is_reference(value: Any) -> bool:

@@ -19,13 +19,19 @@ EXECUTION = {
 JOB_NAMES = {"Training": "TrainingJobName", "Processing": "ProcessingJobName"}
 """Variables of the execution that only steps of one type know."""
 
+SWITCHES = ("SkipCheck", "RegisterNewBaseline", "FailOnViolation")
+
 
 def problems(definition: Definition) -> Iterator[Problem]:
     """Give (path, sentence) of everything that SageMaker would refuse in a definition whose form is right."""
     for step in definition.steps.values():
         path = f"Steps.{step.name}"
         yield from _functions(step.referring(), path)
+        yield from _settings(step, path)
         yield from _arguments(step, f"{path}.Arguments")
+    # Only now is it known that what a reference may lead to has its form.
+    for step in definition.steps.values():
+        path = f"Steps.{step.name}"
         yield from _references(step, definition, path)
         for name in step.depends_on:
             if name not in definition.steps:
@@ -33,6 +39,7 @@ def problems(definition: Definition) -> Iterator[Problem]:
         for file in step.property_files.values():
             if (outputs := _outputs(step)) is not None and file.output_name not in outputs:
                 yield f"{path}.PropertyFiles", f"{file.output_name} isn't an output of the step"
+    yield from _functions(definition.experiment_config, "PipelineExperimentConfig")
     for place, reference in gets(definition.experiment_config or {}, "PipelineExperimentConfig"):
         if reference.root == "Steps" or (wrong := _wrong_variable(reference, definition, None)):
             yield place, f"{reference.text} " + ("needs a step" if reference.root == "Steps" else wrong)
@@ -71,6 +78,8 @@ def _wrong_join(argument: Any) -> str | None:
         return "must be an object with Values, a list"
     if not isinstance(argument.get("On", ""), str) or set(argument) - {"On", "Values"}:
         return "must be an object of On, a text, and Values, a list"
+    if not all(is_reference(value) or isinstance(value, str | int | float) for value in argument["Values"]):
+        return "Values must be texts, numbers, booleans and references"
     return None
 
 
@@ -95,10 +104,34 @@ def _arguments(step: Step, path: str) -> Iterator[Problem]:
     if form.call:
         shape = wire.operation(form.call).input_shape
         yield from shapes.problems(shape, step.arguments, path, form.given, is_reference)
-    elif step.type == "Fail" and not isinstance(step.arguments.get("ErrorMessage"), str | dict):
-        yield path, "ErrorMessage is missing"
+    elif step.type == "Fail":
+        yield from _fail(step.arguments, path)
     elif step.type in ("Lambda", "Callback"):
         yield from _output_parameters(step, path.removesuffix("Arguments") + "OutputParameters")
+
+
+def _fail(arguments: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    for member in arguments:
+        if member != "ErrorMessage":
+            yield f"{path}.{member}", "is unknown"
+    if "ErrorMessage" not in arguments:
+        yield path, "ErrorMessage is missing"
+    elif not _is_text(arguments["ErrorMessage"]):
+        yield f"{path}.ErrorMessage", "must be a text or a reference"
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or is_reference(value)
+
+
+def _settings(step: Step, path: str) -> Iterator[Problem]:
+    """Check what stands beside the arguments: texts, switches, or references to them."""
+    for member, value in step.settings.items():
+        if member in SWITCHES:
+            if not isinstance(value, bool) and not is_reference(value):
+                yield f"{path}.{member}", "must be true, false or a reference"
+        elif member != "OutputParameters" and not _is_text(value):
+            yield f"{path}.{member}", "must be a text or a reference"
 
 
 def _output_parameters(step: Step, path: str) -> Iterator[Problem]:
@@ -180,9 +213,11 @@ def _leads_somewhere(shape: Any, path: tuple[Key, ...]) -> bool:
 def _outputs(step: Step) -> set[str] | None:
     """Return the names of a processing job's outputs, or None where a reference stands for some of them."""
     config = step.arguments.get("ProcessingOutputConfig", {})
-    outputs = config.get("Outputs", []) if isinstance(config, dict) else []
-    names = {output.get("OutputName") for output in outputs if isinstance(output, Mapping)}
-    return names if all(isinstance(name, str) for name in names) else None
+    outputs = config.get("Outputs", []) if isinstance(config, dict) and not is_reference(config) else None
+    if not isinstance(outputs, list) or any(is_reference(output) for output in outputs):
+        return None
+    names = [output.get("OutputName") for output in outputs if isinstance(output, Mapping)]
+    return set(names) if all(isinstance(name, str) for name in names) else None
 
 
 def _cycles(definition: Definition) -> Iterator[Problem]:
