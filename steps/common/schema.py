@@ -40,11 +40,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Schema:
-    """Feature columns in file order, the label's name and values, and the sign for a missing value."""
+    """Feature columns in file order; the label's name, values and what people call them; the sign for missing."""
 
     columns: tuple[Column, ...]
     label: str
     label_values: tuple[float, ...]
+    label_names: tuple[str, ...]
     missing: str
 
     @classmethod
@@ -56,10 +57,12 @@ class Schema:
         """
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
+            label = content["label"]
             return cls(
                 columns=tuple(_column(column) for column in content["columns"]),
-                label=str(content["label"]["name"]),
-                label_values=tuple(float(value) for value in content["label"]["values"]),
+                label=str(label["name"]),
+                label_values=tuple(float(value) for value in label["values"]),
+                label_names=tuple(str(name) for name in label.get("names", label["values"])),
                 missing=str(content["missing"]),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -69,6 +72,16 @@ class Schema:
     def names(self) -> list[str]:
         """Names of the features in file order."""
         return [column.name for column in self.columns]
+
+    def label_first(self, width: int, weighted: bool = False) -> list[str]:
+        """Name the columns of a label-first file, by their positions from 1 where it is another table's.
+
+        Args:
+            width: number of columns.
+            weighted: whether the second holds the rows' weights.
+        """
+        names = [self.label, *["weight"] * weighted, *self.names]
+        return names if len(names) == width else [str(position) for position in range(1, width + 1)]
 
 
 def _column(content: dict[str, Any]) -> Column:
