@@ -3,7 +3,7 @@
 import json
 import sys
 
-import pandas as pd
+import numpy as np
 
 from steps.common import failure, log, paths
 from steps.common.atomic import write_all
@@ -23,8 +23,8 @@ def main() -> int:
             raise StepFailed("input data: no file to read.")
         log.info(f"{host}: no file of the shards fell to this host.")
         return 0
-    rows = pd.concat([table.read_labelled(file, schema) for file in files], ignore_index=True)
-    splits = table.assign_splits(rows, schema)
+    rows = np.concatenate([table.read_labelled(file, schema) for file in files])
+    splits = table.assign_splits(rows[:, :-1])
     # A host that sees one shard can't tell what the others hold; training checks the whole.
     if len(hosts) == 1:
         table.require_enough(rows, splits, schema)
@@ -33,17 +33,14 @@ def main() -> int:
         "files": [file.name for file in files],
         "rows": len(rows),
         "rows_per_split": {name: int((splits == name).sum()) for name in table.SHARES},
-        "missing": {name: int(rows[name].isna().sum()) for name in schema.names},
+        "missing": dict(zip(schema.names, np.isnan(rows[:, :-1]).sum(axis=0).tolist(), strict=True)),
         "outside_domain": outside,
     }
     output = paths.processing_output
     write_all(
-        {
-            output(name) / f"part-{host}.csv": table.label_first_csv(rows[splits == name], schema)
-            for name in table.SHARES
-        }
+        {output(name) / f"part-{host}.csv": table.label_first_csv(rows[splits == name]) for name in table.SHARES}
         | {
-            output("baseline") / f"part-{host}.csv": table.features_csv(rows[splits == "train"], schema),
+            output("baseline") / f"part-{host}.csv": table.features_csv(rows[splits == "train", :-1], schema.names),
             output("report") / f"report-{host}.json": json.dumps(report, indent=1) + "\n",
         }
     )
