@@ -2,9 +2,13 @@
 
 import json
 import sys
+from typing import Any
 
-from steps.common import failure, paths
+import numpy as np
+
+from steps.common import failure, log, paths
 from steps.common.atomic import write_all
+from steps.common.schema import Schema
 from steps.evaluate import metrics, models, report
 
 
@@ -12,25 +16,34 @@ from steps.evaluate import metrics, models, report
 def main() -> int:
     """Measure the model on the test rows, compare it with the champion, write the JSON and the page."""
     labels, features = models.read_test(paths.processing_input("test"))
-    archive = models.find_archive(paths.processing_input("model"))
-    probabilities = models.probabilities(models.load(archive), features, archive.name)
-    difference = metrics.Difference(0.0, 0.0, 0.0)
+    scores = models.probabilities(models.find_archive(paths.processing_input("model")), features)
     champion = models.find_archive(paths.processing_input("champion"))
-    compared = champion.name != models.NO_CHAMPION
-    if compared:
-        rival = models.probabilities(models.load(champion), features, f"champion/{champion.name}")
-        difference = metrics.compare(labels, probabilities, rival)
+    rival = None if champion.name == models.NO_CHAMPION else models.probabilities(champion, features)
     evaluation = {
         "rows": len(labels),
-        "binary_classification_metrics": metrics.measure(labels, probabilities),
-        "champion_comparison": {"compared": compared, "auc_difference": vars(difference)},
+        "binary_classification_metrics": metrics.measure(labels, scores),
+        "champion_comparison": _comparison(labels, scores, rival),
     }
     output = paths.processing_output("evaluation")
     write_all(
-        {output / "evaluation.json": json.dumps(evaluation, indent=1), output / "report.html": report.render(evaluation)}
+        {
+            output / "evaluation.json": json.dumps(evaluation, indent=1, allow_nan=False) + "\n",
+            output / "report.html": report.render(evaluation, Schema.read().label_names),
+        }
     )
-    print(report.sentence(evaluation))
+    log.info(report.sentence(evaluation))
     return 0
+
+
+def _comparison(labels: np.ndarray, scores: np.ndarray, rival: np.ndarray | None) -> dict[str, Any]:
+    """Return how the champion does on the same rows; without one, the difference is none."""
+    if rival is None:
+        return {"compared": False, "auc_difference": {"value": 0.0, "lower": 0.0, "upper": 0.0}}
+    return {
+        "compared": True,
+        "auc_difference": vars(metrics.auc_difference(labels, scores, rival)),
+        "champion": metrics.measure(labels, rival),
+    }
 
 
 if __name__ == "__main__":

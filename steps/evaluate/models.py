@@ -1,4 +1,4 @@
-"""Model archives in, a booster out."""
+"""Test rows and model archives in, labels and probabilities out."""
 
 import tarfile
 import zlib
@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import xgboost
 
-from steps.common import paths
+from steps.common import paths, table
 from steps.common.failure import StepFailed
+from steps.common.schema import Schema
 
 NO_CHAMPION = "none"
 """Name of the object that stands where a champion's archive would be: processing inputs are never optional."""
+
+MODEL = "xgboost-model"
+LABELS = (0.0, 1.0)
 
 
 def find_archive(folder: Path) -> Path:
@@ -20,7 +24,7 @@ def find_archive(folder: Path) -> Path:
     Raises:
         StepFailed: there is none, or more than one.
     """
-    archives = paths.files_below(folder) if folder.is_dir() else []
+    archives = paths.files_below(folder)
     if len(archives) != 1:
         raise StepFailed(f"input {folder.name}: {len(archives)} files where one model archive belongs.")
     return archives[0]
@@ -32,55 +36,60 @@ def load(archive: Path) -> xgboost.Booster:
     Raises:
         StepFailed: the archive or the model in it is truncated or something else.
     """
+    place = f"input {archive.parent.name}, {archive.name}"
     try:
         with tarfile.open(archive, "r:*") as tar:
-            member = tar.extractfile("xgboost-model")
-            content = member.read() if member else b""
-        booster = xgboost.Booster()
+            members = [member for member in tar if member.name.removeprefix("./") == MODEL and member.isfile()]
+            content = tar.extractfile(members[0]).read() if members else None
+    except (tarfile.TarError, EOFError, OSError, zlib.error):
+        raise StepFailed(f"{place}: truncated, or not a model archive.") from None
+    if content is None:
+        raise StepFailed(f"{place}: holds no {MODEL}.")
+    booster = xgboost.Booster()
+    try:
+        if not content:  # For which XGBoost would abort the whole process.
+            raise ValueError
         booster.load_model(bytearray(content))
-    except KeyError:
-        raise StepFailed(f"{archive.parent.name}/{archive.name}: holds no xgboost-model.") from None
-    except (tarfile.TarError, EOFError, OSError, zlib.error, xgboost.core.XGBoostError):
-        raise StepFailed(f"{archive.parent.name}/{archive.name}: truncated, or not a model archive.") from None
+    except (xgboost.core.XGBoostError, ValueError):
+        raise StepFailed(f"{place}: its {MODEL} is truncated, or no model.") from None
     return booster
 
 
-def probabilities(booster: xgboost.Booster, features: np.ndarray, archive: str) -> np.ndarray:
-    """Return the probability of each row (float64).
+def probabilities(archive: Path, features: np.ndarray) -> np.ndarray:
+    """Return what the archive's model makes of each row (float64).
 
     Raises:
-        StepFailed: the model takes another number of features.
+        StepFailed: the archive can't be read, its model takes another number of features or gives no probabilities.
     """
+    booster = load(archive)
+    place = f"input {archive.parent.name}, {archive.name}"
     if booster.num_features() != features.shape[1]:
         raise StepFailed(
-            f"{archive}: the model takes {booster.num_features()} features, the test rows have {features.shape[1]}."
+            f"{place}: the model takes {booster.num_features()} features, the test rows have {features.shape[1]}."
         )
-    return booster.inplace_predict(features, validate_features=False).astype(np.float64)
+    scores = booster.inplace_predict(features, validate_features=False).astype(np.float64)
+    if scores.ndim != 1 or not ((scores >= 0) & (scores <= 1)).all():
+        raise StepFailed(f"{place}: the model doesn't give one probability a row; its objective is another one.")
+    return scores
 
 
 def read_test(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return labels (rows) and features (rows × columns, NaN where missing) of the label-first CSV files.
 
     Raises:
-        StepFailed: no rows, only one class, or a row that isn't numbers of the same count.
+        StepFailed: naming file, row and column at fault; or no rows, or too few of a class.
     """
-    files = [file for file in paths.files_below(folder) if file.stat().st_size] if folder.is_dir() else []
+    files = [file for file in paths.files_below(folder) if file.stat().st_size]
     if not files:
         raise StepFailed(f"input {folder.name}: no row to measure on.")
-    tables = []
-    for file in files:
-        try:
-            table = np.genfromtxt(file, delimiter=",", ndmin=2, missing_values="", filling_values=np.nan)
-        except ValueError:
-            raise StepFailed(f"{file.name}: its rows have different numbers of columns.") from None
-        if tables and table.shape[1] != tables[0].shape[1]:
-            raise StepFailed(f"{file.name}: {table.shape[1]} columns where {tables[0].shape[1]} belong.")
-        tables.append(table)
-    rows = np.vstack(tables)
-    labels = rows[:, 0]
-    if not np.isin(labels, (0, 1)).all():
-        raise StepFailed(f"input {folder.name}, row {int((~np.isin(labels, (0, 1))).argmax()) + 1}, column 1: "
-                         "the label is neither 0 nor 1.")  # fmt: skip
-    if len(np.unique(labels)) < 2:
-        raise StepFailed(f"input {folder.name}, column 1: only one class occurs; an AUC needs both.")
-    return labels, rows[:, 1:]
+    names = Schema.read().label_first(table.width(files[0]))
+    numbers = [np.frombuffer(table.read(file, names, allowed={names[0]: LABELS})) for file in files]
+    rows = np.concatenate(numbers).reshape(-1, len(names))
+    for label in LABELS:
+        count = int((rows[:, 0] == label).sum())
+        if count < 2:
+            raise StepFailed(
+                f"input {folder.name}, column {names[0]}: {count or 'no'} row{'s'[count == 1 :]} with the label "
+                f"{label:g}; an AUC with its interval needs two of each."
+            )
+    return rows[:, 0], rows[:, 1:]
