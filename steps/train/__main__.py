@@ -39,9 +39,10 @@ def main() -> int:
     from steps.train import boosting
     from steps.train.hosts import together
 
-    training, validation = _channels(hyperparameters)
-    log.info(f"{host} of {len(hosts)}: {training.features.shape[0]} rows, {training.features.shape[1]} features.")
+    read = _channels(hyperparameters, alone=len(hosts) == 1)
     with together(host, hosts) as writes:
+        training, validation = boosting.agreed(*read)
+        log.info(f"{host} of {len(hosts)}: {training.features.shape[0]} rows, {training.features.shape[1]} features.")
         trained = boosting.train(hyperparameters, training, validation, lambda: bool(stops))
     if writes:
         write_all(_model_files(paths.root() / "model", trained, given, training))
@@ -65,20 +66,18 @@ def _config(name: str, default: Mapping[str, Any] | None = None) -> Mapping[str,
     return content
 
 
-def _channels(hyperparameters: Hyperparameters) -> tuple["Channel", "Channel | None"]:
+def _channels(hyperparameters: Hyperparameters, alone: bool) -> "tuple[Channel, Channel | None]":
     from steps.train import channels
 
     config = _config("inputdataconfig.json", {})
-    found = []
-    for name in ("train", "validation"):
-        folder = paths.root() / "input" / "data" / name
-        if name == "train" or folder.exists():
-            content_type = config.get(name, {}).get("ContentType")
-            found.append(channels.read(folder, content_type, hyperparameters.csv_weights, hyperparameters.binary))
-    training, validation = found[0], found[1] if len(found) > 1 else None
-    if validation and len(validation.names) != len(training.names):
-        raise StepFailed(f"channel validation: {len(validation.names)} features where train has {len(training.names)}.")
-    return training, validation
+    data = paths.root() / "input" / "data"
+
+    def read(name: str) -> "Channel":
+        content_type = config.get(name, {}).get("ContentType")
+        weighted, binary = hyperparameters.csv_weights, hyperparameters.binary
+        return channels.read(data / name, content_type, weighted, binary, may_be_empty=not alone)
+
+    return read("train"), read("validation") if "validation" in config or (data / "validation").exists() else None
 
 
 def _model_files(
@@ -90,6 +89,7 @@ def _model_files(
         "features": training.names,
         "hyperparameters": given,
         "metrics": trained.metrics,
+        "model_sha256": hashlib.sha256(trained.model).hexdigest(),
         "rounds": trained.rounds,
         "training_rows": len(training.labels),
         "xgboost": xgboost.__version__,

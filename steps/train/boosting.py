@@ -1,5 +1,6 @@
 """Boosting: matrices in, the best model's bytes out."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,10 +47,21 @@ class Stop(TrainingCallback):
 
     def after_iteration(self, model: xgboost.Booster, epoch: int, evals_log: History) -> bool:
         """Return whether to end; all hosts agree, because each waits for the others in the next round."""
-        asked = np.array([self._asked()], np.int32)
-        if collective.get_world_size() > 1:
-            asked = collective.allreduce(asked, collective.Op.MAX)
-        return bool(asked[0])
+        return bool(_over_hosts(np.array([self._asked()], np.int32), collective.Op.MAX)[0])
+
+
+def agreed(training: Channel, validation: Channel | None) -> tuple[Channel, Channel | None]:
+    """Return the channels with the number of features that all of the job's hosts agree on.
+
+    Raises:
+        StepFailed: a host, or the validation channel, has another number.
+    """
+    found = [channel.features.shape[1] for channel in (training, validation) if channel is not None]
+    width = int(_over_hosts(np.array([max(found)], np.int64), collective.Op.MAX)[0])
+    for name, channel in (("train", training), ("validation", validation)):
+        if channel is not None and channel.widened(width).features.shape[1] != width:
+            raise StepFailed(f"channel {name}: {channel.features.shape[1]} features, where {width} belong.")
+    return training.widened(width), validation and validation.widened(width)
 
 
 def train(
@@ -75,6 +87,8 @@ def train(
     if len(training.labels) < FEW_ROWS:
         parameters.setdefault("nthread", 1)
     stop_early = validation is not None and hyperparameters.early_stopping_rounds
+    if hyperparameters.early_stopping_rounds and not stop_early:
+        log.info("early_stopping_rounds has no effect without a validation channel.")
     # Early stopping comes first: once a callback ends the training, those behind it don't see the round.
     early = [EarlyStopping(rounds=hyperparameters.early_stopping_rounds)] if stop_early else []
     history: History = {}
@@ -94,7 +108,9 @@ def train(
         if stop_early and hyperparameters.booster.get("booster") != "gblinear":  # It has no rounds to cut.
             booster = booster[: booster.best_iteration + 1]
     except (xgboost.core.XGBoostError, ValueError, TypeError) as error:
-        raise StepFailed(f"XGBoost refuses the hyperparameters: {_sentence(error)}") from None
+        if "/collective/" in str(error):  # Another host is lost; whoever joined them tells that.
+            raise
+        raise StepFailed(f"XGBoost refuses to train: {_sentence(error)}") from None
     rounds = booster.num_boosted_rounds()
     # What the metadata says needn't be in the model as well, where it would tell two equal models apart.
     booster.set_attr(best_iteration=None, best_score=None)
@@ -104,11 +120,14 @@ def train(
 
 def _require_both_classes(training: Channel) -> None:
     rows = np.array([(training.labels == 0).sum(), (training.labels == 1).sum()], np.int64)
-    if collective.get_world_size() > 1:
-        rows = collective.allreduce(rows, collective.Op.SUM)
+    rows = _over_hosts(rows, collective.Op.SUM)
     for value in (0, 1):
         if not rows[value]:
             raise StepFailed(f"channel train, column 1: no row has the label {value}; both classes are needed.")
+
+
+def _over_hosts(numbers: np.ndarray, operation: collective.Op) -> np.ndarray:
+    return collective.allreduce(numbers, operation) if collective.get_world_size() > 1 else numbers
 
 
 def _matrix(channel: Channel) -> xgboost.DMatrix:
@@ -121,5 +140,5 @@ def _series(history: History) -> list[tuple[str, str, list[float]]]:
 
 def _sentence(error: Exception) -> str:
     """Return what XGBoost says, without time, place in its source and stack trace."""
-    lines = [line for line in str(error).splitlines() if line.strip() and "Stack trace" not in line]
-    return lines[0].split("] ")[-1].strip() if lines else type(error).__name__
+    line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return re.sub(r"^(\[[\d:]+\] )?(/\S+:\d+: )?(Check failed: )?", "", line).strip().rstrip(".") + "."

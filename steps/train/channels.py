@@ -1,19 +1,15 @@
 """Training channels: label-first CSV or Parquet files in, a matrix out."""
 
-import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from steps.common import paths, table
 from steps.common.failure import StepFailed
 from steps.common.schema import Schema
-
-if TYPE_CHECKING:
-    import duckdb
 
 CSV_TYPES = ("text/csv", "csv")
 PARQUET_TYPES = ("application/x-parquet", "parquet")
@@ -32,8 +28,21 @@ class Channel:
     labels: np.ndarray
     weights: np.ndarray | None = None
 
+    def widened(self, width: int) -> "Channel":
+        """Return the channel with a number of features, if it has no rows; else itself."""
+        if len(self.labels):
+            return self
+        names = Schema.read().label_first(width + 1)[1:]
+        return replace(self, features=np.empty((0, width), np.float32), names=names)
 
-def read(folder: Path, content_type: str | None = None, weighted: bool = False, binary: bool = True) -> Channel:
+
+def read(
+    folder: Path,
+    content_type: str | None = None,
+    weighted: bool = False,
+    binary: bool = True,
+    may_be_empty: bool = False,
+) -> Channel:
     """Read all files of a channel in the order of their names.
 
     Args:
@@ -41,73 +50,88 @@ def read(folder: Path, content_type: str | None = None, weighted: bool = False, 
         content_type: of the channel's configuration; without one, files named *.parquet are Parquet.
         weighted: whether the second column holds the rows' weights.
         binary: whether the label must be 0 or 1.
+        may_be_empty: whether there may be no file: of several hosts, one may get none.
 
     Raises:
         StepFailed: naming the file, row and column at fault.
     """
+    kind = _kind(content_type, folder.name)
     files = [file for file in paths.files_below(folder) if file.stat().st_size]
+    if not files and may_be_empty:
+        none = np.empty(0, np.float32)
+        return Channel(np.empty((0, 0), np.float32), [], none, none if weighted else None)
     if not files:
         raise StepFailed(f"channel {folder.name}: no file with content.")
-    columns: list[str] | None = None
+    names: list[str] = []
     tables = []
     for file in files:
-        if _is_parquet(file, folder.name, content_type):
-            rows, names = _parquet(file)
-            if binary and not np.isin(rows[:, 0], BINARY).all():
-                row = int(np.argmin(np.isin(rows[:, 0], BINARY))) + 1
-                raise StepFailed(f"{file.name}, row {row}, column {names[0]}: not 0 or 1.")
+        parquet = kind in PARQUET_TYPES if kind else file.suffix in (".parquet", ".pq")
+        if parquet:
+            rows, columns = _parquet(file)
         else:
-            names = columns or _names(file, weighted)
-            rows = _csv(file, names, binary)
-        columns = columns or names
-        if len(names) != len(columns):
-            raise StepFailed(f"{file.name}: {len(names)} columns where {len(columns)} belong.")
-        if np.isnan(rows[:, 0]).any():
-            row = int(np.isnan(rows[:, 0]).argmax()) + 1
-            raise StepFailed(f"{file.name}, row {row}, column {names[0]}: the label is missing.")
-        tables.append(rows.astype(np.float32))
+            columns = names or Schema.read().label_first(table.width(file), weighted)
+            rows = _csv(file, columns, binary)
+        names = names or columns
+        if len(columns) != len(names):
+            raise StepFailed(f"{file.name}: {len(columns)} columns where {len(names)} belong.")
+        _require_labels(file, columns[0], rows[:, 0], binary)
+        tables.append(_narrowed(file, columns, rows))
     first = 1 + weighted
-    if len(columns) <= first:
+    if len(names) <= first:
         raise StepFailed(f"{files[0].name}: no feature beside the label{' and the weight' * weighted}.")
     whole = np.concatenate(tables)
-    return Channel(whole[:, first:], columns[first:], whole[:, 0], whole[:, 1] if weighted else None)
+    if not len(whole):
+        raise StepFailed(f"channel {folder.name}: no row in its files.")
+    return Channel(whole[:, first:], names[first:], whole[:, 0], whole[:, 1] if weighted else None)
 
 
-def _is_parquet(file: Path, channel: str, content_type: str | None) -> bool:
+def _kind(content_type: str | None, channel: str) -> str:
     if not content_type:
-        return file.suffix in (".parquet", ".pq")
-    kind = content_type.split(";")[0].strip().lower()
+        return ""
+    kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
     if kind not in CSV_TYPES + PARQUET_TYPES:
         raise StepFailed(f"channel {channel}: content type {kind}; {CSV_TYPES[0]} and {PARQUET_TYPES[0]} are known.")
-    return kind in PARQUET_TYPES
+    if any(part.startswith("label_size=") and part != "label_size=1" for part in parameters):
+        raise StepFailed(f"channel {channel}: content type with another label_size than 1; there is one label.")
+    return kind
 
 
-def _names(file: Path, weighted: bool) -> list[str]:
-    """Return the schema's names where its columns are as many as the file's, else positions from 1."""
-    with file.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
-        width = len(next(csv.reader(stream), []))
-    schema = Schema.read()
-    names = [schema.label, *["weight"] * weighted, *schema.names]
-    return names if len(names) == width else [str(position) for position in range(1, width + 1)]
+def _require_labels(file: Path, name: str, labels: np.ndarray, binary: bool) -> None:
+    wrong = ~np.isin(labels, BINARY) if binary else ~np.isfinite(labels)
+    if wrong.any():
+        what = "not 0 or 1" if binary else "the label is missing"
+        raise StepFailed(f"{file.name}, row {int(wrong.argmax()) + 1}, column {name}: {what}.")
 
 
 def _csv(file: Path, names: Sequence[str], binary: bool) -> np.ndarray:
     rows = _fast_csv(file, names) if file.stat().st_size >= LARGE else None
-    doubtful = rows is None or np.isinf(rows).any() or (binary and not np.isin(rows[:, 0], BINARY).all())
-    if doubtful:  # The slow reader is right in every case, and says what is wrong.
+    if rows is None or (binary and not np.isin(rows[:, 0], BINARY).all()):
+        # The slow reader is right in every case, and says what is wrong.
         numbers = table.read(file, names, allowed={names[0]: BINARY} if binary else {})
         rows = np.frombuffer(numbers).reshape(-1, len(names))
     return rows
 
 
 def _fast_csv(file: Path, names: Sequence[str]) -> np.ndarray | None:
+    """Return a file's numbers; None where anything in it is unusual."""
     import duckdb
 
     columns = {str(position): "DOUBLE" for position in range(len(names))}
+    commas = 0
+    with file.open("rb") as stream:
+        while chunk := stream.read(LARGE):
+            # DuckDB reads 1_0 as ten, and drops an empty cell behind the last column.
+            if b"_" in chunk:
+                return None
+            commas += chunk.count(b",")
     try:
-        return _matrix(duckdb.read_csv(str(file), header=False, auto_detect=False, sep=",", columns=columns))
+        relation = duckdb.read_csv(str(file), header=False, auto_detect=False, sep=",", columns=columns)
+        cells = list(relation.fetchnumpy().values())
     except duckdb.Error:
         return None
+    # An empty cell is NULL; NaN and infinities were spelled out.
+    spelled = not all(np.isfinite(np.ma.compressed(column)).all() for column in cells)
+    return None if spelled or commas != len(cells[0]) * (len(names) - 1) else _matrix(cells)
 
 
 def _parquet(file: Path) -> tuple[np.ndarray, list[str]]:
@@ -119,7 +143,7 @@ def _parquet(file: Path) -> tuple[np.ndarray, list[str]]:
         for name, kind in zip(names, relation.types, strict=True):
             if not _is_numeric(kind):
                 raise StepFailed(f"{file.name}, column {name}: {kind}, not numbers.")
-        return _matrix(relation.project("COLUMNS(*)::DOUBLE")), names
+        return _matrix(relation.project("COLUMNS(*)::DOUBLE").fetchnumpy().values()), names
     except duckdb.Error:
         raise StepFailed(f"{file.name}: truncated, or not Parquet.") from None
 
@@ -130,6 +154,15 @@ def _is_numeric(kind: Any) -> bool:
     }  # fmt: skip
 
 
-def _matrix(relation: "duckdb.DuckDBPyRelation") -> np.ndarray:
-    columns = relation.fetchnumpy().values()
+def _matrix(columns: Iterable[np.ndarray]) -> np.ndarray:
     return np.column_stack([np.ma.filled(column, np.nan) for column in columns])
+
+
+def _narrowed(file: Path, names: Sequence[str], rows: np.ndarray) -> np.ndarray:
+    """Return the rows as float32, which is what XGBoost learns from."""
+    with np.errstate(over="ignore"):
+        rows = rows.astype(np.float32)
+    if np.isinf(rows).any():
+        row, column = np.argwhere(np.isinf(rows))[0].tolist()
+        raise StepFailed(f"{file.name}, row {row + 1}, column {names[column]}: infinite, or too large a number.")
+    return rows

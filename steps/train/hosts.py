@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,9 +18,6 @@ from steps.common.failure import StepFailed
 
 FIRST_PORT, PORTS = 20000, 12000
 """Below the ports that systems hand out by themselves."""
-
-RETRIES = 30
-"""XGBoost waits longer after each: enough for hosts that start minutes apart."""
 
 
 @contextmanager
@@ -35,7 +33,7 @@ def together(host: str, hosts: list[str], wait: float = 300) -> Iterator[bool]:
         wait: seconds to wait for the others.
 
     Raises:
-        StepFailed: the hosts don't find each other.
+        StepFailed: the hosts don't find each other, or lose each other.
     """
     if len(hosts) == 1:
         yield True
@@ -47,17 +45,33 @@ def together(host: str, hosts: list[str], wait: float = 300) -> Iterator[bool]:
             tracker = RabitTracker(n_workers=len(hosts), host_ip=address, port=port, sortby="task", timeout=int(wait))
             tracker.start()
             threading.Thread(target=_serve, args=(tracker,), daemon=True).start()
-        context = collective.CommunicatorContext(
-            dmlc_tracker_uri=address, dmlc_tracker_port=port, dmlc_task_id=host,
-            dmlc_timeout=int(wait), dmlc_retry=RETRIES,
-        )  # fmt: skip
-        context.__enter__()
+        context = _join(host, address, port, wait)
     except (XGBoostError, ValueError):
         raise StepFailed(f"{host}: the {len(hosts)} hosts of the job didn't meet at {hosts[0]}, port {port}.") from None
     try:
         yield host == hosts[0]
+    except XGBoostError:
+        raise StepFailed(f"{host}: lost the job's other hosts; one of them failed or was stopped.") from None
     finally:
-        context.__exit__()
+        with warnings.catch_warnings(action="ignore"), suppress(XGBoostError):
+            context.__exit__()
+
+
+def _join(host: str, address: str, port: int, wait: float) -> collective.CommunicatorContext:
+    """Try again until the first host listens: XGBoost's own retries sleep for longer and longer."""
+    end = time.monotonic() + wait
+    while True:
+        context = collective.CommunicatorContext(
+            dmlc_tracker_uri=address, dmlc_tracker_port=port, dmlc_task_id=host, dmlc_timeout=int(wait), dmlc_retry=1
+        )
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                context.__enter__()
+            return context
+        except XGBoostError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
 
 
 def _serve(tracker: RabitTracker) -> None:

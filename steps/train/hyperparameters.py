@@ -4,6 +4,7 @@ Names and meaning: Amazon SageMaker AI developer guide, "XGBoost hyperparameters
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -24,6 +25,9 @@ TEXTS = {
     "process_type", "updater", "feature_selector", "monotone_constraints", "interaction_constraints",
     "aft_loss_distribution",
 }  # fmt: skip
+SHARES = {"subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode"}
+"""Above 0, at most 1; XGBoost itself takes a share of nothing, and learns nothing."""
+
 WITHOUT_EFFECT = {
     "predictor", "dsplit", "sketch_eps", "prob_buffer_row", "lambda_bias", "single_precision_histogram",
     "deterministic_histogram", "use_dask_gpu_training", "save_model_on_termination",
@@ -91,9 +95,14 @@ def _whole(rest: dict[str, str], name: str, at_least: int | None = None) -> int:
 
 def _number(rest: dict[str, str], name: str) -> float:
     try:
-        return float(rest.pop(name))
+        value = float(rest.pop(name))
     except ValueError:
-        raise StepFailed(f"hyperparameter {name}: not a number.") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise StepFailed(f"hyperparameter {name}: not a number.")
+    if name in SHARES and not 0 < value <= 1:
+        raise StepFailed(f"hyperparameter {name}: not above 0 and at most 1.")
+    return value
 
 
 def _metrics(text: str) -> tuple[str, ...]:
