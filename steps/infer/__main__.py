@@ -1,37 +1,51 @@
 """Entry point of the infer image: a hosting container, started with the argument `serve`."""
 
 import os
+import socket
 import sys
 
-import uvicorn
-
-from steps.common import failure, paths
+from steps.common import failure, log, paths
 from steps.common.failure import StepFailed
-from steps.infer.scoring import Model
-from steps.infer.server import application
 
 
-@failure.entry_point(failure.failure_file)
+@failure.entry_point(None)
 def main() -> int:
     """Load the model and serve it until SIGTERM."""
     if sys.argv[1:] not in ([], ["serve"]):
         raise StepFailed(f"argument {sys.argv[1]}: this image only knows `serve`.")
-    model = Model(paths.root() / "model")
-    port = os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")
-    if not port.isdigit():
-        raise StepFailed("SAGEMAKER_BIND_TO_PORT: not a port number.")
-    # A container is reached through its own network; a plain process only from its own machine.
-    host = "127.0.0.1" if paths.ROOT_VARIABLE in os.environ else "0.0.0.0"
-    uvicorn.run(
-        application(model),
-        host=host,
-        port=int(port),
+
+    import uvicorn
+
+    from steps.infer.scoring import Model
+    from steps.infer.server import application
+
+    config = uvicorn.Config(
+        application(Model(paths.root() / "model")),
         log_level="warning",
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=5,
     )
+    # A container is reached through its own network; a plain process only from its own machine.
+    host = "127.0.0.1" if os.environ.get(paths.ROOT_VARIABLE) else "0.0.0.0"
+    listener = _listener(host, os.environ.get("SAGEMAKER_BIND_TO_PORT") or "8080")
+    log.info(f"Serving on port {listener.getsockname()[1]}.")
+    uvicorn.Server(config).run(sockets=[listener])
     return 0
+
+
+def _listener(host: str, port: str) -> socket.socket:
+    """Take the port.
+
+    Raises:
+        StepFailed: it is no port, or another program has it.
+    """
+    if not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise StepFailed("SAGEMAKER_BIND_TO_PORT: not a port number.")
+    try:
+        return socket.create_server((host, int(port)))
+    except OSError as error:
+        raise StepFailed(f"port {port}: {os.strerror(error.errno or 0)}.") from None
 
 
 if __name__ == "__main__":

@@ -1,15 +1,20 @@
 """Rows of text in, probabilities out: no server, no path of the container."""
 
 import csv
-import io
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import xgboost
 
+from steps.common import table
 from steps.common.failure import StepFailed
-from steps.common.schema import BadCell, BadRow, Schema
+from steps.common.schema import NotASchema, Schema
+
+MODEL, SCHEMA, METADATA = "xgboost-model", "schema.json", "metadata.json"
+"""Files of the archive that the train step leaves."""
 
 
 @dataclass(frozen=True)
@@ -37,26 +42,32 @@ class Model:
         Raises:
             StepFailed: a file is missing, truncated, or isn't what it should be.
         """
-        for name in ("xgboost-model", "schema.json"):
-            if not (folder / name).exists():
+        for name in (MODEL, SCHEMA):
+            if not (folder / name).is_file():
                 raise StepFailed(f"model archive: {name} is missing.")
         try:
-            self.schema = Schema.read(folder / "schema.json")
-        except (ValueError, KeyError):
-            raise StepFailed("model archive: schema.json isn't a schema.") from None
+            self.schema = Schema.read(folder / SCHEMA)
+        except NotASchema as error:
+            raise StepFailed(f"model archive: {error}") from None
+        content = (folder / MODEL).read_bytes()
         self._booster = xgboost.Booster()
         try:
-            self._booster.load_model(bytearray((folder / "xgboost-model").read_bytes()))
-            features = self._booster.num_features()
+            # XGBoost aborts the whole process for an empty file, and can be led astray by a damaged one.
+            if not content or _noted_digest(folder) not in (None, hashlib.sha256(content).hexdigest()):
+                raise ValueError
+            self._booster.load_model(bytearray(content))
         except (xgboost.core.XGBoostError, ValueError):
-            raise StepFailed("model archive: xgboost-model is truncated or not a model.") from None
-        if features != len(self.schema.columns):
+            raise StepFailed(f"model archive: {MODEL} is truncated, damaged or no model.") from None
+        # Requests run side by side; a second thread for one of them would only be in their way.
+        self._booster.set_param({"nthread": 1})
+        width = len(self.schema.columns)
+        if self._booster.num_features() != width:
             raise StepFailed(
-                f"model archive: the model takes {features} features, schema.json has {len(self.schema.columns)}."
+                f"model archive: the model takes {self._booster.num_features()} features, {SCHEMA} has {width}."
             )
 
     def score(self, text: str) -> Scores:
-        """Score CSV text without header, one row a line."""
+        """Score CSV text without header, one row a line; safe to call from several threads."""
         features, rejected = parse(text, self.schema)
         probabilities = np.full(len(features), np.nan, np.float32)
         kept = np.ones(len(features), bool)
@@ -66,52 +77,50 @@ class Model:
         return Scores(probabilities, rejected)
 
 
+def _noted_digest(folder: Path) -> str | None:
+    """Return what training noted of the model; archives of other makers have no note."""
+    try:
+        return json.loads((folder / METADATA).read_text(encoding="utf-8")).get("model_sha256")
+    except FileNotFoundError:
+        return None
+    except (ValueError, AttributeError):
+        raise StepFailed(f"model archive: {METADATA} is truncated or no JSON object.") from None
+
+
 def parse(text: str, schema: Schema) -> tuple[np.ndarray, list[Rejected]]:
     """Return features (rows × columns, float32, NaN where missing or outside the domain) and rejected rows."""
-    features = _fast(text, schema)
+    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    features, rejected = _at_once(lines, schema), []
     if features is None:
-        features, rejected = _row_by_row(text, schema)
-    else:
-        rejected = []
+        features, rejected = _one_by_one(lines, schema)
     for number, column in enumerate(schema.columns):
-        values = features[:, number]
-        inside = (
-            np.isin(values, column.values) if column.values else (values >= column.minimum) & (values <= column.maximum)
-        )
-        values[~inside] = np.nan
-    return features.astype(np.float32), rejected
+        features[~column.holds(features[:, number]), number] = np.nan
+    with np.errstate(over="ignore"):
+        features = features.astype(np.float32)
+    features[np.isinf(features)] = np.nan
+    return features, rejected
 
 
-def _fast(text: str, schema: Schema) -> np.ndarray | None:
-    """Parse a whole payload at once; None where anything is unusual and rows must be looked at singly."""
-    if not text.strip() or any(sign in text for sign in "nN\"' \t"):
+def _at_once(lines: list[str], schema: Schema) -> np.ndarray | None:
+    """Parse all rows at once; None where anything is unusual and they must be looked at one by one."""
+    text = "\n".join(lines)
+    if not all(lines) or not set(text) <= {*"0123456789.,+-eE\n", *schema.missing}:
         return None
-    lines = text.split("\n")
-    if lines and not lines[-1]:
-        lines.pop()
-    if any(not line.strip() for line in lines):
-        return None
-    text = "\n".join(lines).replace(schema.missing, "")
-    while ",," in text:
-        text = text.replace(",,", ",nan,")
-    lines = [
-        ("nan" if line.startswith(",") else "") + line.rstrip("\r") + ("nan" if line.endswith(",") else "")
-        for line in text.split("\n")
-    ]
+    text = f"\n{text}\n".replace(schema.missing, "nan") if schema.missing else f"\n{text}\n"
+    # Twice, because neighbouring empty cells share a comma.
+    text = text.replace(",,", ",nan,").replace(",,", ",nan,").replace("\n,", "\nnan,").replace(",\n", ",nan\n")
     try:
-        table = np.loadtxt(lines, delimiter=",", ndmin=2)
+        features = np.loadtxt(text[1:-1].split("\n"), delimiter=",", ndmin=2, comments=None)
     except ValueError:
         return None
-    return None if table.shape[1] != len(schema.columns) or np.isinf(table).any() else table
+    return None if features.shape[1] != len(schema.columns) or np.isinf(features).any() else features
 
 
-def _row_by_row(text: str, schema: Schema) -> tuple[np.ndarray, list[Rejected]]:
-    rows, rejected = [], []
-    lines = text.splitlines()
-    for number, line in enumerate(lines, 1):
+def _one_by_one(lines: list[str], schema: Schema) -> tuple[np.ndarray, list[Rejected]]:
+    features, rejected = np.full((len(lines), len(schema.columns)), np.nan), []
+    for place, line in enumerate(lines):
         try:
-            rows.append(schema.features(next(csv.reader(io.StringIO(line)), [])))
-        except (BadRow, BadCell) as error:
-            rejected.append(Rejected(number, str(error)))
-            rows.append((np.nan,) * len(schema.columns))
-    return np.array(rows, np.float64).reshape(len(rows), len(schema.columns)), rejected
+            features[place] = table.numbers(next(csv.reader([line]), []), schema.names, schema.missing)
+        except (table.BadRow, csv.Error) as error:
+            rejected.append(Rejected(place + 1, str(error) if isinstance(error, table.BadRow) else "not CSV"))
+    return features, rejected
