@@ -2,7 +2,7 @@
 // then its input, then its agent and condition, then its environment, then its steps or nested stages, then post.
 // What Jenkins would refuse when it reads the file is refused: a section, option, condition or step that isn't one.
 //
-//   java -cp 'lib/*' groovy.ui.GroovyMain declarative.groovy JENKINSFILE SCENARIO.json
+//   java -cp 'lib/*:classes' declarative JENKINSFILE SCENARIO.json
 //
 // The scenario says what Jenkins and people would: branch, job name, params, answers to input, credentials, users'
 // groups, and which commands are run for real ("run": regular expressions); the others are only written down. Every
