@@ -35,6 +35,7 @@ IDS: dict[str, Callable[[dict[str, Any], Account], str]] = {
     "aws_sagemaker_model_package_group": lambda value, _: value["model_package_group_name"],
     "aws_sagemaker_pipeline": lambda value, _: value["pipeline_name"],
     "aws_sns_topic": lambda value, account: f"arn:aws:sns:{account.settings.region}:{account.id}:{value['name']}",
+    "aws_sqs_queue": lambda value, account: account.client("sqs").get_queue_url(QueueName=value["name"])["QueueUrl"],
 }
 """Type → what Terraform imports it by, from its planned values. The other types' calls may be repeated."""
 
@@ -71,7 +72,16 @@ def nameless_keys(plan: dict[str, Any], account: Account) -> dict[str, str]:
 
 
 def _keys(account: Account) -> Iterator[tuple[str, str]]:
-    """Give description and id of the project's keys that work."""
+    """Give description and id of the project's keys that work; those that have an alias come last, and count."""
+    kms = account.client("kms")
+    named = {
+        alias.get("TargetKeyId") for page in kms.get_paginator("list_aliases").paginate() for alias in page["Aliases"]
+    }
+    found = list(_tagged(account))
+    yield from sorted(found, key=lambda key: key[1] in named)
+
+
+def _tagged(account: Account) -> Iterator[tuple[str, str]]:
     kms = account.client("kms")
     for page in kms.get_paginator("list_keys").paginate():
         for key in page["Keys"]:

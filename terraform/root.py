@@ -44,14 +44,12 @@ class Root:
         account: whose.
         variables: what is given beside the environment files.
         quiet: whether Terraform's own words are kept back.
-        interrupted: whether the run before this one was killed (known once the lock is held).
     """
 
     layer: str
     account: Account
     variables: dict[str, str] = field(default_factory=dict)
     quiet: bool = False
-    interrupted: bool = False
     _lock: int | None = None
 
     @property
@@ -124,11 +122,12 @@ class Root:
             quiet=True,
         )  # fmt: skip
 
-    def plan(self, file: Path, *arguments: str, folder: Path | None = None) -> bool:
+    def plan(self, file: Path, *arguments: str, folder: Path | None = None, **more: Any) -> bool:
         """Plan into a file; return whether anything would change. Raises Failed."""
         done = self.run(
-            "plan", f"-out={file}", "-detailed-exitcode", *self._inputs(), *arguments, folder=folder, good=(0, CHANGED)
-        )
+            "plan", f"-out={file}", "-detailed-exitcode", *self._inputs(), *arguments,
+            folder=folder, good=(0, CHANGED), **more,
+        )  # fmt: skip
         return done.returncode == CHANGED
 
     def show(self, file: Path, folder: Path | None = None) -> dict[str, Any]:
@@ -159,6 +158,25 @@ class Root:
             raise
         return True
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether an apply was killed before its end, and what it made may be missing in the state."""
+        return self._object(self._marker) is not None
+
+    @property
+    def _marker(self) -> str:
+        return f"{self.layer}.applying"
+
+    @contextlib.contextmanager
+    def applying(self) -> Iterator[None]:
+        """Mark the state while an apply runs; only a killed run leaves the mark behind."""
+        s3 = self.account.client("s3")
+        s3.put_object(Bucket=self.bucket, Key=self._marker, Body=b"")
+        try:
+            yield
+        finally:
+            s3.delete_object(Bucket=self.bucket, Key=self._marker)
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the root on this machine, and clear the lock of a run that was killed on it.
@@ -181,13 +199,16 @@ class Root:
 
     def holder(self) -> dict[str, str] | None:
         """Return what Terraform's lock says of its holder; None if there is no lock."""
+        found = self._object(f"{self.layer}.tfstate.tflock")
+        return None if found is None else json.loads(found)
+
+    def _object(self, key: str) -> bytes | None:
         try:
-            lock = self.account.client("s3").get_object(Bucket=self.bucket, Key=f"{self.layer}.tfstate.tflock")
+            return self.account.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read()
         except ClientError as error:
             if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchBucket", "NotFound"):
                 return None
             raise
-        return json.loads(lock["Body"].read())
 
     def unlock(self) -> dict[str, str] | None:
         """Take the lock away from a run that is gone for good; return who held it."""
@@ -208,7 +229,6 @@ class Root:
         # Nobody on this machine holds the root any more, so the run that left the lock was killed.
         self.init()
         self.unlock()
-        self.interrupted = True
 
     def copy(self, without: tuple[str, ...] = (), **files: str) -> Path:
         """Return a copy of the root in which some files are missing and others are added.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from promotion.accounts import Account
 from terraform import adopt, leave
-from terraform.refusals import Failed, NotConfirmed, Protected
+from terraform.refusals import Failed, NotConfirmed, NotDestroyed, Protected
 from terraform.root import GUARD, Root
 
 ROUNDS = 6
@@ -98,6 +98,10 @@ class Run:
 
     def _destroy(self, root: Root) -> None:
         file = self._file(root)
+        if root.interrupted:
+            raise NotDestroyed(
+                f"{root.name}: its last apply was killed; apply once more, so that nothing stays behind."
+            )
         if root.layer == "foundation":
             leave.check_idle(self.account)
         folder = self._leaving(root) if root.layer == "bootstrap" else self._prepared(root)
@@ -160,9 +164,14 @@ class Run:
         self.account.client("s3").create_bucket(Bucket=root.bucket, **where)
 
     def _apply(self, root: Root, file: Path, folder: Path | None) -> None:
-        if not root.interrupted:
-            root.run("apply", str(file), folder=folder)
-            return
+        interrupted = root.interrupted
+        with root.applying():
+            if interrupted:
+                self._take_over(root, file, folder)
+            else:
+                root.run("apply", str(file), folder=folder)
+
+    def _take_over(self, root: Root, file: Path, folder: Path | None) -> None:
         self.say(f"{root.name}: the run before this one was killed; what it left is taken over")
         adopted: dict[str, str] = {}
         for _ in range(ROUNDS):
