@@ -21,6 +21,7 @@ import boto3
 import botocore.session
 from botocore.loaders import Loader
 
+from functions import package
 from functions.common import place as places
 from functions.common.place import Place
 
@@ -126,17 +127,18 @@ class World:
 
     def act_as(self, function: str) -> None:
         """Let the code under test have the role of a function, with the policies that it really gets."""
-        role = self._role(function, function, "function")
+        role = self.role(function, function, "function")
         keys = self.prod("sts").assume_role(RoleArn=role, RoleSessionName="function")["Credentials"]
         places.use(session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]))
 
     def close(self) -> None:
         """Stop what still runs."""
         for part in ("train", "inference"):
-            with contextlib.suppress(self.prod("sagemaker").exceptions.ResourceNotFound):
+            sagemaker = self.prod("sagemaker")
+            with contextlib.suppress(sagemaker.exceptions.ResourceNotFound):
                 for execution in self.executions(part):
-                    if self.describe(execution)["PipelineExecutionStatus"] == "Executing":
-                        self.prod("sagemaker").stop_pipeline_execution(PipelineExecutionArn=execution)
+                    with contextlib.suppress(sagemaker.exceptions.ConflictException):  # it has ended
+                        sagemaker.stop_pipeline_execution(PipelineExecutionArn=execution)
 
     def _variables(self) -> dict[str, str]:
         place = self.place
@@ -159,7 +161,7 @@ class World:
     def _arn(self, role: str) -> str:
         return f"arn:aws:iam::{self.place.account}:role/{self.place.project}-{role.replace('_', '-')}"
 
-    def _role(self, name: str, *policies: str) -> str:
+    def role(self, name: str, *policies: str) -> str:
         """Make a role, once, with the policies that it really gets; return its ARN."""
         iam, arn = self.prod("iam"), self._arn(name)
         if name in self._roles:
@@ -202,6 +204,22 @@ class World:
         queue = sqs.get_queue_attributes(QueueUrl=self._mail, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         topic = sns.create_topic(Name=f"{self.place.project}-notifications")["TopicArn"]
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+
+    def deploy(self, function: str) -> str:
+        """Make one of the project's functions from the archive that AWS Lambda gets; return its version."""
+        described = json.loads((ROOT / "functions" / "functions.json").read_text())
+        variables = Template(json.dumps(described["environment"])).safe_substitute(
+            self._variables() | {"retrain_enabled": "true", "retrain_cooldown_hours": "0", "retrain_daily_cap": "1"}
+        )
+        return self.prod("lambda").create_function(
+            FunctionName=f"{self.place.project}-{function.replace('_', '-')}",
+            Runtime=described["runtime"],
+            Role=self.role(function, function, "function"),
+            Handler=described["functions"][function]["handler"],
+            Code={"ZipFile": package.build()},
+            Environment={"Variables": json.loads(variables)},
+            Publish=True,
+        )["Version"]
 
     def push(self, step: str = "monitor") -> str:
         """Put an image into prod's registry; return its URI."""
@@ -256,7 +274,7 @@ class World:
         request = {
             "PipelineName": name,
             "PipelineDefinition": json.dumps(definition),
-            "RoleArn": self._role("pipeline", "pipeline"),
+            "RoleArn": self.role("pipeline", "pipeline"),
         }
         try:
             sagemaker.describe_pipeline(PipelineName=name)
@@ -300,6 +318,12 @@ class World:
         """Return a step that runs until somebody stops it."""
         return {"Name": "Train", "Type": "Callback", "SqsQueueUrl": self._callbacks, "OutputParameters": []}
 
+    def go_on(self) -> None:
+        """Let a waiting step succeed."""
+        (message,) = self.prod("sqs").receive_message(QueueUrl=self._callbacks, WaitTimeSeconds=20)["Messages"]
+        token = json.loads(message["Body"])["token"]
+        self.prod("sagemaker").send_pipeline_execution_step_success(CallbackToken=token, OutputParameters=[])
+
     def monitor(self, files: dict[str, str] | None = None, code: int = 0, message: str = "") -> dict:
         """Return the step Monitor, which writes these files, or fails with a message."""
         prefix = f"s3://{self.place.data_bucket}/runs/{self.place.pipeline('inference')}"
@@ -312,7 +336,7 @@ class World:
             "DependsOn": ["Resolve"],
             "Arguments": {
                 "AppSpecification": {"ImageUri": self.image},
-                "RoleArn": self._role("monitor", "monitor", "job"),
+                "RoleArn": self.role("monitor", "monitor", "job"),
                 "ProcessingResources": {"ClusterConfig": cluster},
                 "ProcessingOutputConfig": {"Outputs": [{"OutputName": "monitoring", "S3Output": output}]},
                 "Environment": {"FILES": json.dumps(files or {}), "CODE": str(code), "MESSAGE": message},

@@ -1,11 +1,14 @@
 """Settings of the three environments, a release, and the local accounts that the functions' tests use too."""
 
+import itertools
 import json
+import shutil
 
 import pytest
 
-from functions.conftest import emulator, local  # noqa: F401 - fixtures
-from pipeline import settings
+from functions.conftest import emulator, local, localaws  # noqa: F401 - fixtures
+from functions.conftest_world import World
+from pipeline import account, settings
 from pipeline.names import FUNCTIONS, STEPS
 from pipeline.release import Release
 
@@ -39,3 +42,23 @@ def manifest(tmp_path):
     }
     file.write_text(json.dumps(content))
     return file
+
+
+_projects = itertools.count(1)
+
+
+@pytest.fixture
+def world(localaws, monkeypatch, tmp_path):  # noqa: F811
+    """The accounts of a project of this test's own, which the settings name."""
+    folder = shutil.copytree(settings.FOLDER, tmp_path / "environments")
+    file = folder / "shared.tfvars.json"
+    project = f"pipelines{next(_projects)}"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"project": project}))
+    monkeypatch.setattr(settings, "FOLDER", folder)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", localaws)
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    here = World(account.place_of(settings.load("prod")), localaws)
+    here.role("pipeline", "pipeline")
+    yield here
+    here.close()

@@ -112,19 +112,20 @@ def is_local() -> bool:
     return bool(os.environ.get("AWS_ENDPOINT_URL"))
 
 
-def load(environment: str, local: bool | None = None, folder: Path = FOLDER) -> Settings:
+def load(environment: str, local: bool | None = None, folder: Path | None = None) -> Settings:
     """Read an environment's settings.
 
     Args:
         environment: dev, registry or prod.
         local: whether the local layer counts; None asks `is_local`.
-        folder: where the files lie.
+        folder: where the files lie; None is environments/.
 
     Raises:
         WrongSettings: a file is missing or malformed, or a setting is missing, unknown, ill-typed or wrong.
     """
     if environment not in ENVIRONMENTS:
         raise WrongSettings(f"environment {environment}: there are only {', '.join(ENVIRONMENTS)}.")
+    folder = folder or FOLDER
     own = folder / f"{environment}.tfvars.json"
     layers = [folder / "shared.tfvars.json", own]
     if is_local() if local is None else local:

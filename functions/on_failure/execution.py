@@ -108,11 +108,11 @@ def _monitoring(step: dict) -> str | None:
 
 def _told(place: Place, execution: str, step: dict) -> tuple[str, str]:
     """Return the failure's name and sentence: the job's own words come before SageMaker's."""
-    name, reason = step["StepName"], step.get("FailureReason", "")
-    if "Lambda" in step.get("Metadata", {}):
-        note = failures.recall(place, execution)
-        return (note["name"], note["sentence"]) if note else (name, reason)
+    name, reason = step["StepName"], step.get("FailureReason") or "The step gives no reason."
     if "Fail" in step.get("Metadata", {}):
         return name, step["Metadata"]["Fail"].get("ErrorMessage") or reason
-    job = _describe_job(step)
-    return name, job.get("ExitMessage") or job.get("FailureReason") or reason or "The step gives no reason."
+    if job := _describe_job(step):
+        return name, job.get("ExitMessage") or job.get("FailureReason") or reason
+    # A function's step, or one that failed before it had a job.
+    note = failures.recall(place, execution)
+    return (note["name"], note["sentence"]) if note else (name, reason)
