@@ -19,13 +19,16 @@ def base(_: argparse.Namespace) -> None:
 
 
 def build(options: argparse.Namespace) -> None:
-    """Build the steps' images."""
-    from images.build import Builder
+    """Build the steps' images, or what is named; `localaws` is the image of the local accounts."""
+    from images.build import LOCALAWS, Builder
 
     builder = Builder.of_settings(engine.require(), reuse=not options.no_cache)
     for step in options.steps or layers.steps():
-        name = f"{_project()}/{step}"
-        print(name, builder.step(step, name), flush=True)
+        if step == "localaws":
+            print(LOCALAWS, builder.localaws(LOCALAWS), flush=True)
+        else:
+            name = f"{_project()}/{step}"
+            print(name, builder.step(step, name), flush=True)
 
 
 def push(options: argparse.Namespace) -> None:

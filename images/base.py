@@ -1,8 +1,8 @@
 """Base images made from Debian's packages, for networks that have no public registry.
 
 Two images of one release, so that both hold the same Python: a build image with pip and a shell, and a
-base image with neither a shell nor a package manager. The dpkg inventory stays in both: without it a scan
-finds no package and looks clean.
+base image with neither a shell nor a package manager; and one that serves a registry. The dpkg inventory
+stays in all: without it a scan finds no package and looks clean.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from images.engine import Engine, NotBuilt
@@ -22,9 +22,11 @@ from images.engine import Engine, NotBuilt
 RELEASE = "bookworm"
 BASE = f"baton/base:{RELEASE}"
 BUILD = f"baton/build:{RELEASE}"
+REGISTRY = f"baton/registry:{RELEASE}"
 
 # libstdc++ is what compiled wheels expect of a system; the rest is Python's own dependencies.
 BASE_PACKAGES = ("base-files", "python3", "libstdc++6")
+REGISTRY_PACKAGES = ("base-files", "docker-registry", "busybox-static")
 BUILD_PACKAGES = (*BASE_PACKAGES, "python3-venv", "ca-certificates", "coreutils", "dash", "netbase")
 
 # Licence texts stay; machine settings, manuals and translations go, and APT's own files with them.
@@ -42,6 +44,15 @@ NOT_AT_RUN_TIME = (
     "usr/lib/python3.11/test/*", "usr/lib/*/gconv/*", "usr/libexec/*", "usr/sbin/*", "usr/share/dpkg/*",
     "usr/share/gdb/*", "usr/share/polkit-1/*", "usr/share/readline/*",
 )  # fmt: skip
+# The configuration of the public registry image, in the place of Debian's, which wants a password.
+REGISTRY_DROPS = ("etc/docker/registry/config.yml",)
+REGISTRY_FILES = {
+    "etc/docker/registry/config.yml": (
+        "version: 0.1\nlog: {level: warn}\nstorage: {filesystem: {rootdirectory: /var/lib/registry}}\n"
+        'http: {addr: ":5000"}\n'
+    ),
+    "usr/bin/wget": '#!/bin/busybox sh\nexec /bin/busybox wget "$@"\n',
+}
 DOCUMENT = re.compile(r"usr/share/doc/.*(?<!/copyright)$")
 ACCOUNTS = {
     "etc/passwd": "root:x:0:0:root:/:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n",
@@ -52,7 +63,9 @@ ARCHIVES = "var/cache/apt/archives/*.deb"
 
 
 def make(engine: Engine) -> dict[str, str]:
-    """Make both images where they are missing, and return them as settings: BASE_IMAGE and BUILD_IMAGE.
+    """Make the images where they are missing, and return them as settings.
+
+    BASE_IMAGE and BUILD_IMAGE are what the steps' images are made from, REGISTRY_IMAGE serves a registry.
 
     Raises:
         NotBuilt: mmdebstrap is not installed or failed.
@@ -61,10 +74,14 @@ def make(engine: Engine) -> dict[str, str]:
         engine.run("import", "--change", 'CMD ["python3"]', "-", BASE, stdin=_tree(BASE_PACKAGES, NOT_AT_RUN_TIME))
     if not engine.has(BUILD):
         engine.run("import", "-", BUILD, stdin=_tree(BUILD_PACKAGES, ()))
-    return {"BASE_IMAGE": BASE, "BUILD_IMAGE": BUILD}
+    if not engine.has(REGISTRY):
+        run = ['ENTRYPOINT ["docker-registry", "serve"]', 'CMD ["/etc/docker/registry/config.yml"]', "EXPOSE 5000"]
+        changes = [f"--change={line}" for line in run]
+        engine.run("import", *changes, "-", REGISTRY, stdin=_tree(REGISTRY_PACKAGES, REGISTRY_DROPS, REGISTRY_FILES))
+    return {"BASE_IMAGE": BASE, "BUILD_IMAGE": BUILD, "REGISTRY_IMAGE": REGISTRY}
 
 
-def _tree(packages: tuple[str, ...], drop: tuple[str, ...]) -> bytes:
+def _tree(packages: tuple[str, ...], drop: tuple[str, ...], own: Mapping[str, str] | None = None) -> bytes:
     """The root file system with these packages and what they depend on, as a tar of fixed times."""
     with tempfile.TemporaryDirectory(prefix="baton-base-") as folder:
         extracted = Path(folder) / "extracted.tar"
@@ -76,11 +93,11 @@ def _tree(packages: tuple[str, ...], drop: tuple[str, ...]) -> bytes:
                 if _stays(name, drop):
                     member.mtime = 0
                     target.addfile(member, source.extractfile(member) if member.isreg() else None)
-            removed = REMOVED_PACKAGES if drop else ()
+            removed = REMOVED_PACKAGES if drop is NOT_AT_RUN_TIME else ()
             inventory = {name: text for name, text in _inventory(source) if Path(name).name not in removed}
-            for name, text in {**ACCOUNTS, **inventory, **_certificates(source)}.items():
+            for name, text in {**ACCOUNTS, **inventory, **_certificates(source), **(own or {})}.items():
                 entry = tarfile.TarInfo(name)
-                entry.size = len(text.encode())
+                entry.size, entry.mode = len(text.encode()), 0o755 if text.startswith("#!") else 0o644
                 target.addfile(entry, io.BytesIO(text.encode()))
     return result.getvalue()
 

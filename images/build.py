@@ -19,10 +19,11 @@ from pathlib import Path
 
 from images import layers, revision
 from images.engine import Engine, NotBuilt
-from images.layers import ROOT, UV
+from images.layers import ROOT, UV, Layer
 
 PUBLIC_BASE = "python:3.11-slim"
 PROFILES = "baton/profile"
+LOCALAWS = "baton/localaws"
 INSTALLER = "images/install.py"
 CA_SETTINGS = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 INDEX_SETTINGS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
@@ -89,17 +90,30 @@ class Builder:
         """
         if step not in layers.steps():
             raise NotBuilt(f"There is no step {step}; there are {', '.join(layers.steps())}")
-        recipe = Recipe(f"steps/{step}/Dockerfile", {"PROFILE": self.profile(step)}, _sources(step))
-        labels = [f"--label={key}={value}" for key, value in revision.labels(step).items()]
+        sources = _sources(ROOT / "steps", "__init__.py", "common", step)
+        return self._image(ROOT / "steps" / step, layers.of(step), sources, name)
+
+    def localaws(self, name: str) -> str:
+        """Build the image of the local accounts, name it, and return its id.
+
+        Raises:
+            NotBuilt: a build failed.
+        """
+        return self._image(ROOT / "localaws", layers.of_localaws(), _sources(ROOT, "localaws"), name)
+
+    def _image(self, folder: Path, packages: list[Layer], sources: dict[str, bytes], name: str) -> str:
+        profile = {"PROFILE": self.profile(packages)}
+        recipe = Recipe(str((folder / "Dockerfile").relative_to(ROOT)), profile, sources)
+        labels = [f"--label={key}={value}" for key, value in revision.labels(folder).items()]
         return self._build(recipe, name, *labels, f"--build-arg=SOURCE_DATE_EPOCH={revision.time()}")
 
-    def profile(self, step: str) -> str:
-        """The image with everything that a step needs except its code; built where it is missing."""
+    def profile(self, packages: list[Layer]) -> str:
+        """The image with these layers of packages on the base, and no code yet; built where it is missing."""
         installer = {INSTALLER: (ROOT / INSTALLER).read_bytes()}
         base = {"BASE_IMAGE": self.base_image, "ID": self.engine.inspect(self.base_image)["Id"]}
         image = self._profile("base", Recipe("images/base.Dockerfile", base, installer))
         common = {"BUILD_IMAGE": self.build_image, "UV_VERSION": _uv_version()}
-        for layer in layers.of(step):
+        for layer in packages:
             files = {**installer, "requirements.txt": layer.requirements.encode()}
             image = self._profile(layer.name, Recipe("images/packages.Dockerfile", {**common, "PARENT": image}, files))
         return image
@@ -129,18 +143,18 @@ class Builder:
         return built.strip()
 
 
-def _sources(step: str) -> dict[str, bytes]:
-    """The files of a step's image: the step's own folder and the common one, without their tests."""
-    files = [ROOT / INSTALLER, ROOT / "steps/__init__.py"]
-    for folder in ("common", step):
-        files += [
-            file for file in sorted((ROOT / "steps" / folder).rglob("*")) if file.is_file() and _at_run_time(file)
-        ]
+def _sources(folder: Path, *names: str) -> dict[str, bytes]:
+    """What goes into an image of these files and folders, without their tests, and the installer."""
+    files = [ROOT / INSTALLER]
+    for name in names:
+        path = folder / name
+        found = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+        files += [file for file in found if _at_run_time(file.relative_to(ROOT))]
     return {str(file.relative_to(ROOT)): file.read_bytes() for file in files}
 
 
 def _at_run_time(file: Path) -> bool:
-    parts = file.relative_to(ROOT / "steps").parts
+    parts = file.parts
     return not (set(parts) & set(NOT_IN_IMAGES)) and not any(part.startswith(("test_", ".")) for part in parts)
 
 

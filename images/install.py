@@ -32,9 +32,9 @@ CA_BUNDLE = Path("/run/secrets/ca")
 INDEX = Path("/run/secrets/index")
 
 NOT_AT_RUN_TIME_FILES = ("*.pyi", "*.pyx", "*.pxd", "*.pxi", "*.a", "*.c", "*.cpp", "*.h", "*.hpp")
-# Tests, NumPy's tools for building extensions, and the tables that scikit-learn brings as examples.
+# Tests, what builds extensions, and the tables that scikit-learn brings as examples.
 NOT_AT_RUN_TIME_FOLDERS = (
-    "**/tests", "**/test", "numpy/distutils", "numpy/f2py",
+    "**/tests", "**/test", "numpy/distutils",
     "sklearn/datasets/data", "sklearn/datasets/images",
 )  # fmt: skip
 

@@ -35,7 +35,7 @@ def steps() -> list[str]:
 
 def of(step: str) -> list[Layer]:
     """The step's layers, lowest first."""
-    needed = {name: _locked(name) for name in steps()}
+    needed = {name: _locked(f"baton-{name}") for name in steps()}
     groups: dict[frozenset[str], list[str]] = {}
     for package in sorted(needed[step]):
         users = frozenset(name for name, packages in needed.items() if package in packages)
@@ -46,17 +46,22 @@ def of(step: str) -> list[Layer]:
     ]
 
 
-def _locked(step: str) -> dict[str, str]:
-    """What the lock gives a step: each package's name, and its requirement lines with hashes."""
+def of_localaws() -> list[Layer]:
+    """The one layer of localaws' own image, which shares no package with the steps."""
+    return [Layer("localaws", frozenset({"localaws"}), "".join(_locked("localaws", "--all-extras").values()))]
+
+
+def _locked(project: str, *options: str) -> dict[str, str]:
+    """What the lock gives a project: each package's name, and its requirement lines with hashes."""
     plain = ["--quiet", "--no-header", "--no-annotate"]
     exported = subprocess.run(
-        [UV, "export", *plain, "--frozen", "--no-dev", "--no-emit-workspace", "--package", f"baton-{step}"],
+        [UV, "export", *plain, "--frozen", "--no-dev", "--no-emit-workspace", "--package", project, *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
     if exported.returncode:
-        raise NotBuilt(f"uv.lock has no dependency set for {step}: {exported.stderr.strip().splitlines()[-1]}")
+        raise NotBuilt(f"uv.lock has no dependency set for {project}: {exported.stderr.strip().splitlines()[-1]}")
     requirements = re.split(r"(?m)^(?=\S)", exported.stdout)
     return {text.split("==")[0]: text for text in requirements if text}
 

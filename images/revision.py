@@ -7,17 +7,18 @@ import os
 import re
 import subprocess
 import tomllib
+from pathlib import Path
 
 from images.layers import ROOT
 
 
-def labels(step: str) -> dict[str, str]:
-    """The annotations of the OCI image specification that Baton sets, without their common prefix."""
-    with (ROOT / "steps" / step / "pyproject.toml").open("rb") as file:
+def labels(folder: Path) -> dict[str, str]:
+    """The annotations of the OCI image specification that the image of a folder gets."""
+    with (folder / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)["project"]
     created = datetime.datetime.fromtimestamp(time(), datetime.UTC)
     values = {
-        "title": f"{ROOT.name}/{step}" if not project.get("name") else project["name"],
+        "title": project["name"],
         "description": project["description"],
         "licenses": "MIT-0",
         "source": source(),

@@ -10,7 +10,7 @@ def packages(layer: layers.Layer) -> list[str]:
 def test_a_steps_layers_hold_what_the_lock_gives_it_each_package_once():
     for step in layers.steps():
         found = [package for layer in layers.of(step) for package in packages(layer)]
-        assert sorted(found) == sorted(layers._locked(step))
+        assert sorted(found) == sorted(layers._locked(f"baton-{step}"))
 
 
 def test_every_requirement_is_held_by_hashes():

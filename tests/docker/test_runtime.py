@@ -111,17 +111,21 @@ os.write(handle, text.encode() * 2)
     assert written.read_text() == "1,2\n1,2\n"
 
 
-def test_links_that_lead_out_of_the_folder_do_not_come_back(jobs, tmp_path):
+def test_links_come_back_only_where_they_lead_to_the_containers_own_files(jobs, tmp_path):
     program = """
 import os
+os.makedirs("/opt/ml/model")
+open("/opt/ml/own", "w").write("text")
+os.symlink("../own", "/opt/ml/model/relative")
+os.symlink("/opt/ml/own", "/opt/ml/model/absolute")
 os.symlink("/etc/passwd", "/opt/ml/passwd")
 os.symlink("..", "/opt/ml/up")
-open("/opt/ml/own", "w").write("text")
-os.symlink("own", "/opt/ml/link")
 """
     assert jobs.run(program) == 0
-    assert sorted(path.name for path in jobs.root().iterdir()) == ["link", "own"]
-    assert "localaws: the link passwd leads out of /opt/ml and was removed." in jobs.log
+    assert [(jobs.root() / "model" / name).read_text() for name in ("relative", "absolute")] == ["text", "text"]
+    for name in ("passwd", "up"):
+        assert not (jobs.root() / name).exists()
+        assert f"localaws: the link {name} leads out of /opt/ml." in jobs.log
 
 
 @pytest.mark.parametrize(("end", "code"), [("sys.exit(3)", 3), ("pass", 0)])

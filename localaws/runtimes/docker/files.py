@@ -23,6 +23,8 @@ from localaws.runtimes.base import ML, CannotRun
 USER = 10001
 """Whom containers run as; group and user have the same number."""
 
+NOWHERE = f"outside of {ML}"
+
 
 def hand_over(root: Path) -> None:
     """Let the container's user read and write everything below a folder."""
@@ -41,16 +43,25 @@ def hand_over(root: Path) -> None:
 def take_back(container: Any, root: Path, log: Callable[[str], None]) -> None:
     """Make everything below a folder ours again, once its container has ended.
 
-    Links that lead out of the folder are removed: in the container they meant its own files, and here they would
-    mean this machine's.
+    Links to the container's own /opt/ml lead into the folder then. Those that lead elsewhere lead nowhere any more: in
+    the container they meant its own files, and here they would mean this machine's.
     """
     if os.geteuid() != 0:
         _claim_folders(container, root)
         _claim_files(container, root)
-    for path in _all(root):
-        if path.is_symlink() and not _stays(path, root):
-            path.unlink()
-            log(f"localaws: the link {path.relative_to(root)} leads out of {ML} and was removed.")
+    for path in list(_all(root)):
+        if path.is_symlink():
+            target = path.readlink()
+            if target.is_relative_to(ML):
+                _relink(path, os.path.relpath(root / target.relative_to(ML), path.parent))
+            if not _stays(path, root):
+                _relink(path, NOWHERE)
+                log(f"localaws: the link {path.relative_to(root)} leads out of {ML}.")
+
+
+def _relink(link: Path, target: str) -> None:
+    link.unlink()
+    link.symlink_to(target)
 
 
 def _claim_folders(container: Any, root: Path) -> None:

@@ -38,6 +38,7 @@ class DockerRuntime:
 
     Raises:
         WrongSetting: no Docker engine answers.
+        CannotRun: this runs in a container, and the state folder isn't on a volume.
     """
 
     name = "docker"
@@ -50,7 +51,8 @@ class DockerRuntime:
             raise WrongSetting(f"runtime docker: no engine answers; start it, or set DOCKER_HOST ({error}).") from None
         self._machine = machine or Size(info["NCPU"], info["MemTotal"])
         self._paths = files.Paths(self._client)
-        owner = f"{sweep.OWNER}={info.get('ID', '')}:{state.absolute()}"
+        # Two containers may have their state folders at the same path, each on a volume of its own.
+        owner = f"{sweep.OWNER}={self._paths.on_engine(state.absolute())}"
         sweep.sweep(self._client, owner)
         run = secrets.token_hex(6)
         self._labels = dict(label.split("=", 1) for label in (owner, f"{sweep.RUN}={run}"))

@@ -1,0 +1,119 @@
+"""The whole life of a model in real containers: `make test-local`.
+
+Builds the images, brings the local stack of docker-compose.yml up under a name and on ports of its own, pushes the
+images to dev's registry, runs the end-to-end test against it, and takes it down again whatever happens. Where no
+Docker engine answers, the same test runs in plain processes, and says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from images import engine, layers, registries
+from images.build import LOCALAWS, Builder
+from images.compose import Compose
+from images.engine import Engine, NotBuilt
+from pipeline import settings
+
+ROOT = Path(__file__).parent.parent
+MINISTACK = ROOT / "tests/docker/ministack.yml"
+LOG = ROOT / ".baton/test-local.log"
+TESTS = ("tests/test_loop.py",)
+
+
+def main() -> int:
+    """Run the tests that are named, by default the end-to-end test; return pytest's exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.local", description=__doc__.splitlines()[0])
+    parser.add_argument("--emulator", action="store_true", help="with the emulator in a container of its own")
+    parser.add_argument("tests", nargs="*", default=TESTS)
+    options = parser.parse_args()
+    # `finally` has to happen on SIGTERM too.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    docker = engine.find()
+    try:
+        if docker is not None:
+            return _in_containers(docker, options.tests, options.emulator)
+    except NotBuilt as error:
+        print(error, file=sys.stderr)
+        return 1
+    print("No Docker engine answers: this is the end-to-end test in plain processes, not in containers.", flush=True)
+    if os.environ.get("CI") == "true":
+        print("In CI that counts as a failure; .ci/docker up starts an engine.", file=sys.stderr)
+        return 1
+    return _pytest(options.tests, {"BATON_RUNTIME": "process"})
+
+
+def _in_containers(docker: Engine, tests: list[str], emulator: bool) -> int:
+    builder = Builder.of_settings(docker)
+    project = settings.load("dev").project
+    for step in layers.steps():
+        builder.step(step, f"{project}/{step}")
+    builder.localaws(LOCALAWS)
+    with _stack(docker, emulator) as environment:
+        _run("-m", "tests.local_accounts", environment=environment)
+        _run("-m", "images", "push", "--environment", "dev", environment=environment)
+        return _pytest(tests, environment)
+
+
+@contextlib.contextmanager
+def _stack(docker: Engine, emulator: bool) -> Iterator[dict[str, str]]:
+    """Bring the local stack up; give the environment in which clients find it."""
+    ports = dict(zip(("PORT", "REGISTRY_DEV_PORT", "REGISTRY_PROD_PORT", "EMULATOR_PORT"), _free_ports(4), strict=True))
+    variables = {name: str(port) for name, port in ports.items()}
+    if emulator:
+        variables["LOCALAWS_EMULATOR"] = "http://emulator:4566"
+    # Only one run at a time of a checkout: what a killed one left goes first.
+    name = f"baton-test-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+    compose = Compose.find(docker, name, variables, ("localstack",) if emulator else (), (MINISTACK,) * emulator)
+    compose.down()
+    accounts = [settings.load(environment, local=True) for environment in ("dev", "prod")]
+    try:
+        compose.up()
+        with tempfile.TemporaryDirectory(prefix="baton-test-") as folder:
+            file = Path(folder) / "registries.json"
+            hosts = [registries.host(one.account, one.region) for one in accounts]
+            addresses = [f"127.0.0.1:{ports[f'REGISTRY_{one}_PORT']}" for one in ("DEV", "PROD")]
+            file.write_text(json.dumps(dict(zip(hosts, addresses, strict=True))))
+            yield {
+                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports['PORT']}",
+                "BATON_REGISTRIES": str(file),
+                "BATON_RUNTIME": "docker",
+            }
+    finally:
+        LOG.parent.mkdir(parents=True, exist_ok=True)
+        LOG.write_text(compose.logs())
+        compose.down()
+
+
+def _pytest(tests: list[str], environment: Mapping[str, str]) -> int:
+    return _run("-m", "pytest", *tests, environment=environment, check=False)
+
+
+def _run(*arguments: str, environment: Mapping[str, str], check: bool = True) -> int:
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=os.environ | environment)
+    if check and done.returncode:
+        raise NotBuilt(f"python {' '.join(arguments)} failed; what the containers said is in {LOG}")
+    return done.returncode
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
