@@ -212,7 +212,7 @@ def _text(value: Any) -> str:
 
 
 def _callback(turn: Turn) -> Result:
-    token = turn.record.body.setdefault("_token", secrets.token_hex(16))
+    token = turn.record.body.setdefault("_token", secrets.token_hex(5))
     url = turn.setting("SqsQueueUrl")
     send_callback(turn.app, turn.execution, turn.client("sqs"), url, token, turn.arguments, "Executing")
     return Result(None, metadata={"Callback": {"CallbackToken": token, "SqsQueueUrl": url}})
