@@ -181,6 +181,23 @@ def require_image(app: Application, account: str, region: str, role: str, sessio
             raise _client_error("AccessDeniedException", sentence, need.action.partition(":")[2], 400)
 
 
+def require_put_events(
+    app: Application, region: str, principal: str, bus: str, policy: Mapping[str, Any], event: Mapping[str, Any]
+) -> None:
+    """Raise Denied unless a rule's role (or its account) may put an event on a bus, and the bus's policy agrees."""
+    if not app.settings.enforce:
+        return
+    try:
+        identity = access(app, region).identities.of(principal)
+    except Unassumable as error:
+        raise Denied(str(error)) from None
+    keys = {"events:source": event["source"], "events:detail-type": event["detail-type"]}
+    need, owner = Need("events:PutEvents", bus, keys), bus.split(":")[4]
+    sentence = identity and refusal(identity, need, owner, policy, request_context(region, app.clock.now()))
+    if sentence:
+        raise Denied(sentence)
+
+
 def forget(app: Application) -> None:
     """Read all policies anew: something has changed them."""
     for decides in _known.get(app, {}).values():

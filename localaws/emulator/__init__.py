@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from localaws.access import policies
+
 if TYPE_CHECKING:
     from localaws.application import Application
 
@@ -70,7 +72,12 @@ class Emulator:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
                 return None
             raise
-        return json.loads(found.get("Policy") or "{}")
+        policy = json.loads(found.get("Policy") or "{}")
+        for statement in policies.statements(policy):
+            # PutPermission takes a bare account id, and emulators leave it so.
+            if isinstance(statement.get("Principal"), str) and statement["Principal"].isdigit():
+                statement["Principal"] = {"AWS": f"arn:aws:iam::{statement['Principal']}:root"}
+        return policy
 
     def caller(self, access_key: str, token: str | None) -> tuple[str, str] | None:
         """Return account and ARN of whoever signs with an access key; None if the emulator knows nobody."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from localaws.access import policies
+from localaws.access import enforce
 from localaws.errors import ApiError
 from localaws.events import outbox, payload
 
@@ -93,7 +93,7 @@ def _to_pipeline(app: Application, delivery: Delivery, account: str, resource: s
         "ClientRequestToken": token,
         "PipelineParameters": values,
     }
-    app.invoke("StartPipelineExecution", account, delivery.region, "events.amazonaws.com", request)
+    app.invoke("StartPipelineExecution", account, delivery.region, _principal(delivery), request)
 
 
 def _to_lambda(app: Application, delivery: Delivery, account: str, resource: str, content: str) -> None:
@@ -125,9 +125,10 @@ def _to_bus(app: Application, delivery: Delivery, account: str, region: str, bus
     if policy is None:
         raise Refused(f"there is no event bus {arn}")
     if account != delivery.account:
-        principal = delivery.target.get("RoleArn", f"arn:aws:iam::{delivery.account}:root")
-        if not policies.resource_policy_allows(policy, principal, "events:PutEvents", arn):
-            raise Refused(f"the policy of {arn} does not let account {delivery.account} put events")
+        try:
+            enforce.require_put_events(app, region, _principal(delivery), arn, policy, delivery.event)
+        except enforce.Denied as error:
+            raise Refused(str(error)) from None
     outbox.put_event(app, account, region, bus, delivery.event, delivery.hops + 1)
 
 
@@ -140,6 +141,14 @@ def _send(
     fields = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
     ordered = {"MessageGroupId": group} if group else {}
     client.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=fields, **ordered)
+
+
+def _principal(delivery: Delivery) -> str:
+    """Who acts for a rule: the target's role in a session of EventBridge's, or the rule's account."""
+    role = delivery.target.get("RoleArn")
+    if role is None:
+        return f"arn:aws:iam::{delivery.account}:root"
+    return f"arn:aws:sts::{role.split(':')[4]}:assumed-role/{role.rsplit('/', 1)[-1]}/events"
 
 
 def _dynamic(value: str, event: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from localaws import process
-from localaws.conftest import REGION, Account, serving
+from localaws.conftest import REGION, Account, allow, serving
 
 PATTERN = json.dumps({"source": ["tests"]})
 
@@ -74,12 +74,12 @@ def test_a_bus_of_another_account_takes_events_that_its_policy_allows(account, o
     bus = f"arn:aws:events:{REGION}:{other.number}:event-bus/theirs"
     rule(other, arn, bus="theirs")
     dead, dead_arn = queue(account, "dead")
-    role = f"arn:aws:iam::{account.number}:role/tells"
+    role = account.role("tells", allow("events:PutEvents", bus))
     rule(account, bus, RoleArn=role, DeadLetterConfig={"Arn": dead_arn})
 
     send(account, number=1)
     (letter,) = messages(account, dead)
-    assert "does not let account" in letter["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"]
+    assert "no resource-based policy allows" in letter["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"]
     assert json.loads(letter["Body"])["detail"] == {"number": 1}
 
     other.client("events").put_permission(
@@ -105,7 +105,7 @@ def test_a_pipeline_of_another_account_is_no_target(account, other):
 
 
 def test_a_pipeline_is_started_with_parameters_from_the_event(account):
-    role = account.role("runs")
+    role = account.role("runs", allow("sagemaker:StartPipelineExecution"))
     definition = {
         "Version": "2020-12-01",
         "Parameters": [{"Name": "Which", "Type": "String"}, {"Name": "Fixed", "Type": "String"}],
@@ -126,6 +126,22 @@ def test_a_pipeline_is_started_with_parameters_from_the_event(account):
         {"Name": "Which", "Value": "this one"},
     ]
     assert len(found) == 1
+
+
+def test_a_rule_whose_role_may_not_start_the_pipeline_goes_to_the_dead_letters(account):
+    dead, dead_arn = queue(account, "dead")
+    role = account.role("idle")
+    definition = {
+        "Version": "2020-12-01",
+        "Steps": [{"Name": "End", "Type": "Fail", "Arguments": {"ErrorMessage": "never"}}],
+    }
+    arn = account.client("sagemaker").create_pipeline(
+        PipelineName="guarded", ClientRequestToken="x" * 32, RoleArn=role, PipelineDefinition=json.dumps(definition)
+    )["PipelineArn"]
+    rule(account, arn, RoleArn=role, DeadLetterConfig={"Arn": dead_arn})
+    send(account)
+    (letter,) = messages(account, dead)
+    assert "sagemaker:StartPipelineExecution" in letter["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"]
 
 
 def test_a_target_that_is_not_there_goes_to_the_dead_letters(account):
