@@ -2,10 +2,12 @@
 
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 from steps.common import failure, log
 from steps.common.atomic import write_all
-from steps.monitor import analysis, contract, report
+from steps.monitor import analysis, capture, contract, report
 from steps.monitor.contract import Job
 
 
@@ -13,11 +15,22 @@ from steps.monitor.contract import Job
 def main() -> int:
     """Suggest constraints from a baseline or, where there are constraints, hold a batch against them."""
     job = contract.read()
-    outcome = analysis.baseline(job) if job.constraints is None else analysis.check(job)
+    with tempfile.TemporaryDirectory(prefix="monitor-") as folder:
+        if job.format == "sagemakerCaptureJson":
+            job = capture.unpack(job, Path(folder))
+        outcome = data_quality(job)
     _write(job, outcome)
     failure.leave(outcome.message, failure.message_file())
     log.info(report.summary(outcome))
     return 0
+
+
+def data_quality(job: Job) -> analysis.Outcome:
+    """Return the outcome for a dataset of files."""
+    if job.constraints is None:
+        return analysis.baseline(analysis.read_baseline(job), job)
+    limits, before = analysis.read_limits(job)
+    return analysis.check(analysis.read_batch(job, before, limits), before, limits, job)
 
 
 def _write(job: Job, outcome: analysis.Outcome) -> None:
@@ -25,6 +38,7 @@ def _write(job: Job, outcome: analysis.Outcome) -> None:
     if job.constraints is not None:
         contents["constraint_violations.json"] = {"violations": outcome.violations}
         contents["verdict.json"] = outcome.verdict
+        contents["metrics.json"] = outcome.metrics
     files: dict = {job.output / name: _json(content) for name, content in contents.items()}
     write_all(files | {job.output / "report.html": report.render(outcome)})
 

@@ -1,17 +1,33 @@
-"""The two things the container does: suggest constraints from a baseline, and check a batch against them."""
+"""What the container does with data: suggest constraints from a baseline, and check a batch against them."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
-from steps.common import paths
+import numpy as np
+
 from steps.common.schema import Schema
-from steps.monitor import checks, constraints, scan, statistics
+from steps.monitor import checks, constraints, files, multivariate, sample, scan, statistics
 from steps.monitor.checks import Check
 from steps.monitor.contract import Job
-from steps.monitor.failures import BadBaseline, EmptyBatch, UnreadableBatch
+from steps.monitor.failures import BadBaseline, EmptyBatch
+from steps.monitor.relation import Source
+from steps.monitor.sample import Drawn
 from steps.monitor.sketch import Table
 
 ROWS_NAMED = 20
 """How many rows at fault a violation names."""
+
+WHAT = {
+    checks.DRIFT: "distribution",
+    checks.COMPLETENESS: "completeness",
+    checks.DATA_TYPE: "type",
+    checks.CATEGORICAL: "values outside the domain",
+    "missing_column_check": "missing column",
+    "extra_column_check": "extra column",
+}
+MOST_NAMED = 12
+"""Columns that the verdict's sentence names."""
 
 
 @dataclass
@@ -26,97 +42,175 @@ class Outcome:
     checks: list[Check] = field(default_factory=list)
     violations: list[dict] = field(default_factory=list)
     verdict: dict = field(default_factory=dict)
+    metrics: dict = field(default_factory=dict)
 
 
-def baseline(job: Job) -> Outcome:
-    """Return a baseline's statistics and the constraints they suggest."""
-    files = _files(job)
-    signs = tuple(dict.fromkeys(["", Schema.read().missing]))
-    cells = scan.first_line(files[0])
-    names = cells if job.header else [f"_c{i}" for i in range(len(cells))]
-    kinds = scan.infer_kinds(files[0], names, signs, job.header)
-    table = scan.scan(scan.Source(files, tuple(names), kinds, signs, job.header))
-    _require_rows(job, table)
-    suggested = constraints.suggest(table)
-    suggested["monitoring_config"]["missing_values"] = list(signs)
+@dataclass
+class Seen:
+    """What was read of a dataset: its sketch, the rows drawn from it, and where its files are, if they are here."""
+
+    table: Table
+    names: tuple[str, ...]
+    drawn: list[Drawn]
+    source: Source | None = None
+
+
+def read_baseline(job: Job) -> Seen:
+    """Read the dataset of a new baseline; the kinds of its columns show in its first rows."""
+    dataset = files.find(job)
+    kinds = dict.fromkeys(dataset.names, "text")
+    source = dataset.source(job, dataset.names, kinds, missing_signs())
+    return _look(replace(source, kinds=scan.infer_kinds(source)))
+
+
+def missing_signs() -> list[str]:
+    """Return the cells that mean "missing" in a new baseline."""
+    return list(dict.fromkeys(["", Schema.read().missing]))
+
+
+def read_batch(job: Job, before: Table, limits: dict) -> Seen:
+    """Read a batch; its columns are the baseline's where their names or, without a header line, their order say so."""
+    known = column_names(limits)
+    dataset = files.find(job, known)
+    given = dataset.names
+    if job.format == "csv" and not job.header:
+        given = (*known[: len(given)], *given[len(known) :])
+    kinds = {name: "text" if _is_text(before, name) else "number" for name in given}
+    return _look(dataset.source(job, given, kinds, limits["monitoring_config"]["missing_values"]))
+
+
+def _look(source: Source) -> Seen:
+    return Seen(scan.scan(source), source.names, sample.draw(source), source)
+
+
+def baseline(seen: Seen, job: Job) -> Outcome:
+    """Return a baseline's statistics and the constraints they suggest.
+
+    Raises:
+        EmptyBatch: there is no row.
+    """
+    table = seen.table
+    require_rows(table, job)
+    cells = [drawn.cells for drawn in seen.drawn]
+    table.codes = multivariate.codes(cells, seen.names, table).tolist()
+    suggested = constraints.suggest(table, job.drift_method, missing_signs())
     message = f"Completed: a baseline of {table.rows} rows and {len(table.columns)} columns."
     return Outcome(table, statistics.write(table), suggested, message)
 
 
-def check(job: Job) -> Outcome:
-    """Return what a batch violates, and the verdict."""
+def read_limits(job: Job) -> tuple[dict, Table]:
+    """Return the constraints and the table of a baseline.
+
+    Raises:
+        BadBaseline: they aren't readable, or aren't of one table.
+    """
     assert job.constraints and job.statistics
-    limits = constraints.read(job.constraints)
-    before = statistics.read(job.statistics)
-    names = [str(feature["name"]) for feature in limits["features"]]
-    if set(names) != set(before.columns):
+    limits, before = constraints.read(job.constraints), statistics.read(job.statistics)
+    if set(column_names(limits)) != set(before.columns):
         raise BadBaseline(f"{job.constraints.name} and {job.statistics.name} don't describe the same columns.")
-    source, table = read_batch(job, names, before, tuple(limits["monitoring_config"]["missing_values"]))
-    found = checks.run(table, before, limits)
+    return limits, before
+
+
+def column_names(limits: dict) -> tuple[str, ...]:
+    """Return the names of the columns that constraints speak of, in order."""
+    return tuple(str(feature["name"]) for feature in limits["features"])
+
+
+def check(seen: Seen, before: Table, limits: dict, job: Job) -> Outcome:
+    """Return what a batch violates, and the verdict.
+
+    Raises:
+        EmptyBatch: there is no row.
+    """
+    require_rows(seen.table, job)
+    found = run_checks(seen, before, limits)
     violated = [each for each in found if each.violated]
-    for each in violated:
-        if each.sql and each.feature in source.names:
-            each.rows = scan.rows_where(source, source.names.index(each.feature), each.sql, ROWS_NAMED)
+    if seen.source:
+        for each in violated:
+            each.rows = rows_at_fault(each, seen.source, limits)
+    return conclude(seen.table, before, limits, found)
+
+
+def run_checks(seen: Seen, before: Table, limits: dict) -> list[Check]:
+    """Return all checks' outcomes, the classifier's too where there is something for it to learn from."""
+    threshold = float(limits["monitoring_config"]["significance_constraints"]["multivariate_threshold"])
+    more = []
+    if before.codes:
+        shared = [place for place, name in enumerate(before.columns) if name in seen.names]
+        batch = multivariate.codes([drawn.cells for drawn in seen.drawn], seen.names, before)
+        rows = np.array(before.codes, dtype=np.int16)
+        together = multivariate.check(batch[:, shared], rows[:, shared], threshold)
+        more = [together] if together else []
+    return checks.run(seen.table, before, limits, more)
+
+
+def rows_at_fault(found: Check, source: Source, limits: dict) -> list[tuple[str, int, str | None]]:
+    """Return the first rows that a check is about; their values only if the constraints allow it."""
+    if not found.sql or found.feature not in source.names:
+        return []
+    rows = scan.rows_where(source, source.names.index(found.feature), found.sql, ROWS_NAMED)
+    if limits["monitoring_config"]["report_values"] == "Enabled":
+        return rows
+    return [(file, row, None) for file, row, _ in rows]
+
+
+def conclude(table: Table, before: Table, limits: dict, found: list[Check]) -> Outcome:
+    """Return the outcome of the checks: violations, verdict and message."""
+    violated = [each for each in found if each.violated]
+    said = sentence(table.rows, violated)
     verdict = {
         "drift": bool(violated),
         "violation_count": len(violated),
-        "sentence": sentence(table.rows, violated),
+        "sentence": said,
         "rows": table.rows,
     }
-    message = f"{'CompletedWithViolations' if violated else 'Completed'}: {verdict['sentence']}"
-    return Outcome(
-        table,
-        statistics.write(table),
-        limits,
-        message,
-        before,
-        found,
-        [_violation(v) for v in violated],
-        verdict,
-    )
+    metrics = {
+        "analysed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        **verdict,
+        "checks": [_summary(each) for each in found],
+    }
+    message = f"{'CompletedWithViolations' if violated else 'Completed'}: {said}"
+    violations = [_violation(each) for each in violated]
+    return Outcome(table, statistics.write(table), limits, message, before, found, violations, verdict, metrics)
 
 
-def read_batch(job: Job, names: list[str], before: Table, signs: tuple[str, ...]) -> tuple[scan.Source, Table]:
-    """Return the batch's sketch; its columns are the baseline's where their names or their number say so."""
-    files = _files(job)
-    cells = scan.first_line(files[0])
-    if not job.header and {cell.lower() for cell in cells} & {name.lower() for name in names}:
-        raise UnreadableBatch(f"{files[0].name}, row 1: a header line where dataset_format says there is none.")
-    unnamed = [*names[: len(cells)], *(f"_c{i}" for i in range(len(names), len(cells)))]
-    given = cells if job.header else unnamed
-    kinds = {name: "text" if _is_text(before, name) else "number" for name in given}
-    source = scan.Source(files, tuple(given), kinds, signs, job.header)
-    table = scan.scan(source)
-    _require_rows(job, table)
-    return source, table
-
-
-def sentence(rows: int, violated: list[Check]) -> str:
+def sentence(rows: int, violated: Sequence[Check]) -> str:
     """Return the verdict in one sentence, without any row's values."""
     if not violated:
         return f"No drift: {rows} rows are like the baseline."
-    what = {
-        "baseline_drift_check": "distribution",
-        "completeness_check": "completeness",
-        "data_type_check": "type",
-        "categorical_values_check": "values outside the domain",
-        "missing_column_check": "missing column",
-        "extra_column_check": "extra column",
-    }
-    parts = "; ".join(dict.fromkeys(f"{each.feature} ({what[each.kind]})" for each in violated))
-    return f"Drift: {len(violated)} violation{'s' * (len(violated) > 1)} in {rows} rows: {parts}."
+    parts = list(dict.fromkeys(f"{_subject(each)} ({WHAT[each.kind]})" for each in violated))
+    more = f"; and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else ""
+    named = "; ".join(parts[:MOST_NAMED])
+    return f"Drift: {len(violated)} violation{'s' * (len(violated) > 1)} in {rows} rows: {named}{more}."
 
 
-def _violation(check: Check) -> dict:
+def _subject(found: Check) -> str:
+    return "all columns together" if found.feature == checks.WHOLE_TABLE else found.feature
+
+
+def _summary(found: Check) -> dict:
     return {
-        "feature_name": check.feature,
-        "constraint_check_type": check.kind,
-        "description": check.sentence,
-        "p_value": check.p_value,
-        "p_value_threshold": check.p_threshold,
-        "effect_size": check.effect,
-        "effect_size_threshold": check.effect_threshold,
-        "rows": [{"file": file, "row": row} for file, row in check.rows],
+        "feature_name": found.feature,
+        "constraint_check_type": found.kind,
+        "violated": found.violated,
+        "effect_size": found.effect,
+        "effect_size_threshold": found.effect_threshold,
+        "p_value": found.p_value,
+    }
+
+
+def _violation(found: Check) -> dict:
+    return {
+        "feature_name": found.feature,
+        "constraint_check_type": found.kind,
+        "description": found.sentence,
+        "p_value": found.p_value,
+        "p_value_threshold": found.p_threshold,
+        "effect_size": found.effect,
+        "effect_size_threshold": found.effect_threshold,
+        "rows": [
+            {"file": file, "row": row} | ({} if value is None else {"value": value}) for file, row, value in found.rows
+        ],
     }
 
 
@@ -125,14 +219,7 @@ def _is_text(before: Table, name: str) -> bool:
     return column is not None and statistics.inferred_type(column) == "String"
 
 
-def _files(job: Job) -> tuple:
-    files = (job.source,) if job.source.is_file() else tuple(paths.files_below(job.source))
-    files = tuple(file for file in files if file.stat().st_size)
-    if not files:
-        raise EmptyBatch(f"dataset_source: no file with rows in {job.source.name}.")
-    return files
-
-
-def _require_rows(job: Job, table: Table) -> None:
+def require_rows(table: Table, job: Job) -> None:
+    """Raise EmptyBatch where a table has no row."""
     if not table.rows:
         raise EmptyBatch(f"dataset_source: no row in {job.source.name}.")

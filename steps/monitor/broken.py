@@ -2,78 +2,143 @@
 
 import csv
 import gzip
+import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from steps.common.failure import StepFailed
+from steps.monitor.failures import UnreadableBatch
+from steps.monitor.relation import LONGEST_LINE, Source, is_gzip
 
-LONGEST_LINE = 1 << 20
-"""Bytes of a line; a longer one is no row of a table."""
+LARGEST_ARRAY = 64 << 20
+"""Bytes of a JSON file that is one array."""
 
 
-def explain(files: Sequence[Path], width: int, header: bool, error: Exception) -> StepFailed:
+def explain(source: Source, error: Exception) -> StepFailed:
     """Return the failure that names what kept the engine from reading the files.
 
     The engine's own message may quote a row, so the files are looked through instead.
     """
-    for file in files:
+    for file in source.files:
+        name = source.name_of(file)
         try:
-            _look_through(file, width, header)
+            if source.format == "csv":
+                _look_through(file, name, len(source.names), source.header)
+            elif source.format == "json":
+                for _ in records(file, source.lines, name):
+                    pass
         except StepFailed as failed:
             return failed
-    names = ", ".join(file.name for file in files[:3])
-    return StepFailed(f"{names}: not readable ({type(error).__name__}).")
+    names = ", ".join(source.name_of(file) for file in source.files[:3])
+    if source.format == "parquet":
+        return UnreadableBatch(f"{names}: damaged, or not a Parquet file.")
+    return UnreadableBatch(f"{names}: not readable ({type(error).__name__}).")
 
 
-def first_cells(file: Path) -> list[str]:
+def first_cells(file: Path, name: str | None = None) -> list[str]:
     """Return the cells of a CSV file's first line.
 
     Raises:
-        StepFailed: the file is empty, isn't text, or the line is too long.
+        UnreadableBatch: the file holds no row, isn't text, or the line is too long.
     """
-    for _, line in _lines(file):
+    name = name or file.name
+    for _, line in lines(file, name):
         if line.strip():
-            return [cell.strip() for cell in next(csv.reader([line]))]
-    raise StepFailed(f"{file.name}: no row to read.")
+            try:
+                return [cell.strip() for cell in next(csv.reader([line]))]
+            except csv.Error as error:
+                raise UnreadableBatch(f"{name}, row 1: not readable as CSV ({error}).") from None
+    raise UnreadableBatch(f"{name}: no row to read.")
 
 
-def _look_through(file: Path, width: int, header: bool) -> None:
-    row = 0 if header else 1
-    lines = (line for _, line in _lines(file))
+def records(file: Path, by_line: bool, name: str | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Give the numbered objects of a JSON file.
+
+    Raises:
+        UnreadableBatch: naming the line that isn't an object.
+    """
+    name = name or file.name
+    if not by_line:
+        yield from _array(file, name)
+        return
+    row = 0
+    for number, line in lines(file, name):
+        if not line.strip():
+            continue
+        try:
+            content = json.loads(line)
+        except ValueError:
+            raise UnreadableBatch(f"{name}, line {number}: not readable as JSON.") from None
+        if not isinstance(content, dict):
+            raise UnreadableBatch(f"{name}, line {number}: not a JSON object.")
+        row += 1
+        yield row, content
+
+
+def _array(file: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    with _open(file) as stream:
+        text = stream.read(LARGEST_ARRAY + 1)
+    if len(text) > LARGEST_ARRAY:
+        raise UnreadableBatch(f"{name}: a JSON array of more than {LARGEST_ARRAY} bytes; write one object per line.")
     try:
-        for cells in csv.reader(lines):
+        content = json.loads(text)
+    except ValueError:
+        raise UnreadableBatch(f"{name}: not readable as JSON.") from None
+    for row, each in enumerate(content if isinstance(content, list) else [content], 1):
+        if not isinstance(each, dict):
+            raise UnreadableBatch(f"{name}, row {row}: not a JSON object.")
+        yield row, each
+
+
+def _look_through(file: Path, name: str, width: int, header: bool) -> None:
+    row = 0 if header else 1
+    ends: dict[bool, int] = {}
+
+    def text() -> Iterator[str]:
+        for number, line in lines(file, name):
+            if line.endswith("\n"):
+                ends.setdefault(line.endswith("\r\n"), number)
+            yield line
+
+    try:
+        for cells in csv.reader(text(), strict=True):
             if not cells:
                 continue
             if len(cells) != width:
                 where = "header line" if row == 0 else f"row {row}"
-                raise StepFailed(f"{file.name}, {where}: {len(cells)} columns where {width} belong.")
+                raise UnreadableBatch(f"{name}, {where}: {len(cells)} columns where {width} belong.")
             row += 1
     except csv.Error as error:
-        raise StepFailed(f"{file.name}, row {row}: not readable as CSV ({error}).") from None
+        raise UnreadableBatch(f"{name}, row {row}: not readable as CSV ({error}).") from None
+    if len(ends) > 1:
+        number = max(ends.values())
+        raise UnreadableBatch(f"{name}, line {number}: ends otherwise (with or without CR) than those before it.")
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Give numbered lines of text, reading no more than the longest line at once."""
+def lines(file: Path, name: str) -> Iterator[tuple[int, str]]:
+    """Give numbered lines of text, reading no more than the longest line at once.
+
+    Raises:
+        UnreadableBatch: a line is too long or isn't text, or the file is cut off.
+    """
     number = 0
     try:
         with _open(file) as stream:
             while line := stream.readline(LONGEST_LINE + 1):
                 number += 1
                 if len(line) > LONGEST_LINE:
-                    raise StepFailed(f"{file.name}, line {number}: longer than {LONGEST_LINE} bytes.")
+                    raise UnreadableBatch(f"{name}, line {number}: longer than {LONGEST_LINE} bytes.")
                 if b"\0" in line:
-                    raise StepFailed(f"{file.name}, line {number}: holds a zero byte, so it isn't text.")
+                    raise UnreadableBatch(f"{name}, line {number}: holds a zero byte, so it isn't text.")
                 yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
         column = error.object[: error.start].count(b",") + 1
-        raise StepFailed(f"{file.name}, line {number}, column {column}: not UTF-8 text.") from None
+        raise UnreadableBatch(f"{name}, line {number}, column {column}: not UTF-8 text.") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise StepFailed(f"{file.name}: the gzip stream is damaged or ends after line {number}.") from None
+        raise UnreadableBatch(f"{name}: the gzip stream is damaged or ends after line {number}.") from None
 
 
 def _open(file: Path) -> BinaryIO:
-    if file.suffix == ".gz":
-        return gzip.open(file, "rb")
-    return file.open("rb")
+    return gzip.open(file, "rb") if is_gzip(file) else file.open("rb")  # type: ignore[return-value]

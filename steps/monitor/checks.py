@@ -1,30 +1,57 @@
 """What a batch is held against: one function per check, and one correction over all of them.
 
-Each check that compares two samples gives a p-value and a distance. It is violated only if the p-value
-passes Holm's threshold *and* the distance is larger than the constraint allows; this keeps the chance
-that a batch like the baseline violates anything at `false_alarm_rate`. What can't happen by chance (a
-column that is missing, text in numbers, a number beyond its fences) has no p-value. Measured error rates of
-all checks together: `python -m bench.monitor.error_rates`.
+Each check that compares two samples gives a p-value and a distance. It is violated only if the p-value passes Holm's
+threshold *and* the distance is larger than the constraint allows; this keeps the chance that a batch like the baseline
+violates anything at `false_alarm_rate`, and no difference too small to matter alarms however many rows there are. What
+can't happen by chance (a column that is missing, text in numbers, a number beyond its fences) has no p-value.
+
+Of the level, `completeness_share` goes to the checks of completeness, spread over the columns by their pooled shares
+of missing cells: Fisher's test conditions on these, so weights made of them cost nothing, and a column that often
+misses anyway needs a laxer threshold than the others to show that 30 % more are missing in 48 rows. The other checks
+share the rest evenly. Error rates of all checks together are measured by `python -m bench.monitor.error_rates`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from steps.monitor import significance
-from steps.monitor.constraints import is_discrete, tolerated
+from steps.monitor import relation, significance
+from steps.monitor.constraints import config_of, is_discrete, tolerated
 from steps.monitor.sketch import Column, Numbers, Table, Texts
 
 WHOLE_TABLE = "*"
 """Feature name of a violation that isn't one column's."""
 
+COMPLETENESS, DATA_TYPE, CATEGORICAL, DRIFT = (
+    "completeness_check",
+    "data_type_check",
+    "categorical_values_check",
+    "baseline_drift_check",
+)
+
 MOST_BINS = 48
+
+MOST_LISTED = 1000
+"""Values of a domain among which rows at fault are looked for."""
 
 
 @dataclass
 class Check:
-    """One check of one column. `sql` finds the rows at fault; a check without `p_value` is certain."""
+    """One check of one column.
+
+    Args:
+        feature: the column, or WHOLE_TABLE.
+        kind: SageMaker's `constraint_check_type`.
+        sentence: what was found, without any row's values.
+        p_value: the chance of this or more if nothing had changed; none where nothing is left to chance.
+        effect: the distance found, in the unit of `effect_threshold`.
+        effect_threshold: the distance that is allowed.
+        p_threshold: what the p-value has to stay below to count, from the correction over all checks.
+        weight: share of the level, before the correction.
+        sql: finds the rows at fault, over `cell` and `number`.
+        rows: the first rows at fault: file, row number, and the value where the settings allow it.
+    """
 
     feature: str
     kind: str
@@ -33,8 +60,9 @@ class Check:
     effect: float = 0.0
     effect_threshold: float = 0.0
     p_threshold: float | None = None
+    weight: float = 0.0
     sql: str | None = None
-    rows: list[tuple[str, int]] = field(default_factory=list)
+    rows: list[tuple[str, int, str | None]] = field(default_factory=list)
 
     @property
     def violated(self) -> bool:
@@ -44,11 +72,13 @@ class Check:
         return self.p_value is None or (self.p_threshold is not None and self.p_value <= self.p_threshold)
 
 
-def run(batch: Table, baseline: Table, constraints: dict, more: list[Check] | None = None) -> list[Check]:
+def run(batch: Table, baseline: Table, constraints: dict, more: Sequence[Check] = ()) -> list[Check]:
     """Return every check's outcome; `more` are checks from elsewhere that share the correction."""
     config = constraints["monitoring_config"]
+    if config["evaluate_constraints"] != "Enabled":
+        return []
     limits = {str(feature["name"]): feature for feature in constraints["features"]}
-    checks = [_row_count(batch.rows, config)]
+    checks = [row_count(batch.rows, config)]
     for name in limits:
         if name not in batch.columns:
             checks.append(Check(name, "missing_column_check", f"Column {name} is missing.", effect=1))
@@ -57,27 +87,42 @@ def run(batch: Table, baseline: Table, constraints: dict, more: list[Check] | No
             sentence = f"Column {name} isn't in the baseline."
             checks.append(Check(name, "extra_column_check", sentence, effect=1))
         elif name in baseline.columns:
-            checks += column_checks(name, column, baseline.columns[name], limits[name], config)
-    checks += more or []
-    uncertain = [check for check in checks if check.p_value is not None]
-    level = float(config["significance_constraints"]["false_alarm_rate"])
-    thresholds = significance.holm([check.p_value or 0.0 for check in uncertain], level)
-    for check, threshold in zip(uncertain, thresholds, strict=True):
-        check.p_threshold = threshold
+            checks += column_checks(name, column, baseline.columns[name], limits[name], config_of(limits[name], config))
+    checks += more
+    correct(checks, config["significance_constraints"])
     return checks
 
 
-def _row_count(rows: int, config: dict) -> Check:
+def correct(checks: list[Check], config: dict) -> None:
+    """Set the thresholds of all p-values: Holm's correction with the weights that the module describes."""
+    uncertain = [check for check in checks if check.p_value is not None]
+    for completeness, share in ((True, config["completeness_share"]), (False, 1 - config["completeness_share"])):
+        group = [check for check in uncertain if (check.kind == COMPLETENESS) == completeness]
+        total = sum(check.weight for check in group)
+        for check in group:
+            check.weight = share * (check.weight / total if total else 1 / len(group))
+    thresholds = significance.holm(
+        [check.p_value or 0.0 for check in uncertain],
+        float(config["false_alarm_rate"]),
+        [check.weight for check in uncertain],
+    )
+    for check, threshold in zip(uncertain, thresholds, strict=True):
+        check.p_threshold = threshold
+
+
+def row_count(rows: int, config: dict) -> Check:
+    """Has the batch as many rows as `row_count_constraints` allow?"""
     least, most = config["row_count_constraints"]["minimum"], config["row_count_constraints"]["maximum"]
     allowed = f"at least {least}" if most is None else f"{least} to {most}"
     wrong = rows < (least or 0) or (most is not None and rows > most)
-    return Check(WHOLE_TABLE, "completeness_check", f"{rows} rows where {allowed} belong.", effect=float(wrong))
+    return Check(WHOLE_TABLE, COMPLETENESS, f"{rows} rows where {allowed} belong.", effect=float(wrong))
 
 
 def column_checks(name: str, column: Column, baseline: Column, limits: dict, config: dict) -> Iterator[Check]:
     """Give the checks of one column that both tables have."""
-    significance_config = config["significance_constraints"]
-    yield completeness(name, column, baseline, float(significance_config["completeness_threshold"]))
+    if config["evaluate_constraints"] != "Enabled":
+        return
+    yield completeness(name, column, baseline, limits, config)
     kind = limits.get("inferred_type", "Unknown")
     if kind == "Unknown":
         return
@@ -88,19 +133,31 @@ def column_checks(name: str, column: Column, baseline: Column, limits: dict, con
         yield from data_type(name, column, baseline, kind, allowed)
     if isinstance(column, Numbers) and isinstance(baseline, Numbers):
         yield value_range(name, column, limits.get("num_constraints") or {})
-    if is_discrete(baseline) and not (isinstance(column, Texts) and column.hashed):
-        yield unseen(name, column, baseline, tolerance)
+    domain = (limits.get("string_constraints") or {}).get("domains")
+    if is_discrete(baseline) or domain:
+        yield unseen(name, column, baseline, tolerance, domain)
     if compare["perform_comparison"] == "Enabled":
         yield drift(name, column, baseline, compare)
 
 
-def completeness(name: str, column: Column, baseline: Column, least: float) -> Check:
-    """Are more cells missing than in the baseline? Fisher's exact test, one-sided, mid-p."""
-    rows, baseline_rows = _rows(column), _rows(baseline)
-    p = significance.more_than_baseline(column.missing, rows, baseline.missing, baseline_rows)
-    here, there = column.missing / max(1, rows), baseline.missing / max(1, baseline_rows)
+def completeness(name: str, column: Column, baseline: Column, limits: dict, config: dict) -> Check:
+    """Are more cells missing than in the baseline? Fisher's exact test, one-sided, mid-p.
+
+    Where a person wrote another `completeness` into the constraints than the baseline has, a laxer one is allowed
+    too, and a stricter one holds without a test.
+    """
+    rows, before = _rows(column), _rows(baseline)
+    here, there = column.missing / max(1, rows), baseline.missing / max(1, before)
     sentence = f"{_percent(here)} of {name} is missing where {_percent(there)} is in the baseline."
-    return Check(name, "completeness_check", sentence, p, here - there, least, sql="cell IS NULL")
+    allowed = 1 - float(limits.get("completeness", 1 - there))
+    if allowed < there - 1e-9:
+        sentence = f"{_percent(here)} of {name} is missing where {_percent(allowed)} may be."
+        return Check(name, COMPLETENESS, sentence, None, here - allowed, 0.0, sql="cell IS NULL")
+    least = float(config["significance_constraints"]["completeness_threshold"])
+    p = significance.more_than_baseline(column.missing, rows, baseline.missing, before)
+    check = Check(name, COMPLETENESS, sentence, p, here - there, max(least, allowed - there), sql="cell IS NULL")
+    check.weight = (column.missing + baseline.missing) / max(1, rows + before)
+    return check
 
 
 def data_type(name: str, column: Numbers, baseline: Column, kind: str, allowed: float) -> Iterator[Check]:
@@ -118,11 +175,12 @@ def data_type(name: str, column: Numbers, baseline: Column, kind: str, allowed: 
     sentence = f"{_rows_are(column.mistyped)} of {name} not a finite number."
     yield Check(
         name,
-        "data_type_check",
+        DATA_TYPE,
         sentence,
         p,
         share,
         max(allowed, expected),
+        weight=1.0,
         sql="cell IS NOT NULL AND NOT coalesce(isfinite(number), false)",
     )
     if kind == "Integral":
@@ -130,7 +188,7 @@ def data_type(name: str, column: Numbers, baseline: Column, kind: str, allowed: 
         sentence = f"{_rows_are(column.fractional)} of {name} a fraction where the baseline has whole numbers."
         yield Check(
             name,
-            "data_type_check",
+            DATA_TYPE,
             sentence,
             None,
             share,
@@ -150,30 +208,46 @@ def value_range(name: str, column: Numbers, limits: dict) -> Check:
     sentence = f"{_rows_are(outside)} of {name} outside {low:g} to {high:g}."
     conditions = [f"number < {low!r}"] * (low > -np.inf) + [f"number > {high!r}"] * (high < np.inf)
     sql = f"isfinite(number) AND ({' OR '.join(conditions)})" if conditions else None
-    return Check(name, "categorical_values_check", sentence, None, outside / max(1, column.present), sql=sql)
+    return Check(name, CATEGORICAL, sentence, None, outside / max(1, column.present), sql=sql)
 
 
-def unseen(name: str, column: Column, baseline: Column, allowed: float) -> Check:
-    """Do more rows hold values that the baseline hasn't than rare values explain?"""
+def unseen(name: str, column: Column, baseline: Column, allowed: float, domain: Sequence[str] | None = None) -> Check:
+    """Do more rows hold values outside the domain than rare values explain?
+
+    The domain is the baseline's values. Where a person wrote another one into the constraints, it holds without a
+    test. Of a column with more values than a sketch keeps, only buckets that hold none of the domain count.
+    """
     batch, before, values = aligned(column, baseline)
-    p = significance.unseen_values(batch, before)
-    rows = int(batch[before == 0].sum())
+    edited = domain is not None and isinstance(baseline, Texts) and set(domain) != set(baseline.counts)
+    if edited and not (isinstance(column, Texts) and column.hashed) and not baseline.hashed:
+        known = {str(value) for value in domain or ()}
+        outside = np.array([value not in known for value in values], dtype=bool)
+        p = None
+    else:
+        known = set(baseline.counts) if isinstance(baseline, Texts) else set(baseline.keys.tolist())
+        outside = before == 0
+        p = significance.unseen_values(batch, before)
+    rows = int(batch[outside].sum())
     share = rows / max(1, int(batch.sum()))
     sentence = f"{_rows_hold(rows)} a value of {name} that the baseline hasn't."
-    known = [value for value, count in zip(values, before.tolist(), strict=True) if count][:1000]
     cell = "number" if isinstance(column, Numbers) else "cell"
-    quoted = ", ".join(repr(float(v)) if cell == "number" else "'" + str(v).replace("'", "''") + "'" for v in known)
-    sql = f"{cell} IS NOT NULL AND {cell} NOT IN ({quoted})" if known else f"{cell} IS NOT NULL"
-    return Check(name, "categorical_values_check", sentence, p, share, allowed, sql=sql)
+    listed = [_literal(value, cell) for value in sorted(known, key=str)[:MOST_LISTED]]
+    sql = f"{cell} IS NOT NULL AND {cell} NOT IN ({', '.join(listed)})" if listed else f"{cell} IS NOT NULL"
+    hashed = isinstance(baseline, Texts) and baseline.hashed
+    return Check(name, CATEGORICAL, sentence, p, share, allowed, weight=1.0, sql=None if hashed else sql)
+
+
+def _literal(value: object, cell: str) -> str:
+    return repr(float(str(value))) if cell == "number" else relation.text(str(value))
 
 
 def drift(name: str, column: Column, baseline: Column, config: dict) -> Check:
     """Does the column's distribution differ from the baseline's?
 
     Values with few categories: the chi-square statistic, and half the sum of the differences of shares (total
-    variation) for a distance. Other numbers: the Anderson-Darling statistic over at most 48 bins of equal
-    pooled counts, and the largest difference of the cumulative shares (Kolmogorov-Smirnov). Both p-values are
-    by permutation; see `steps.monitor.significance`.
+    variation; with `LInfinity` the largest difference) for a distance. Other numbers: the Anderson-Darling statistic
+    over at most 48 bins of equal pooled counts, and the largest difference of the cumulative shares (Kolmogorov and
+    Smirnov). Both p-values are by permutation; see `steps.monitor.significance`.
     """
     batch, before, _ = aligned(column, baseline)
     numeric = isinstance(column, Numbers) and isinstance(baseline, Numbers)
@@ -185,11 +259,13 @@ def drift(name: str, column: Column, baseline: Column, config: dict) -> Check:
         what = "largest difference of the cumulative shares"
     else:
         p = significance.categories_differ(batch, before)
-        distance = float(np.abs(_shares(batch) - _shares(before)).sum() / 2) if batch.sum() else 0.0
+        apart = np.abs(_shares(batch) - _shares(before))
+        largest = config["categorical_drift_method"] == "LInfinity"
+        distance = float(apart.max(initial=0.0) if largest else apart.sum() / 2)
         threshold = float(config["categorical_comparison_threshold"])
-        what = "share of rows that moved to other values"
+        what = "largest difference of a value's shares" if largest else "share of rows that moved to other values"
     sentence = f"The distribution of {name} differs from the baseline's: {what} {distance:.2f}."
-    return Check(name, "baseline_drift_check", sentence, p, distance if batch.sum() else 0.0, threshold)
+    return Check(name, DRIFT, sentence, p, distance if batch.sum() else 0.0, threshold, weight=1.0)
 
 
 def aligned(column: Column, baseline: Column) -> tuple[significance.Counts, significance.Counts, list]:

@@ -5,6 +5,7 @@ Every threshold of every check is read from here. What is not SageMaker's own is
 
 import copy
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ DEFAULTS: dict = {
         "categorical_drift_method": "ChiSquared",
     },
     "significance_constraints": {
-        "false_alarm_rate": 0.002,
+        "false_alarm_rate": 0.004,
+        "completeness_share": 0.75,
         "completeness_threshold": 0.02,
         "multivariate_threshold": 0.05,
     },
@@ -45,12 +47,23 @@ DEFAULTS: dict = {
 
 Not SageMaker's:
 - `false_alarm_rate`: the chance that a batch like the baseline violates any check, over all of them (Holm).
+- `completeness_share`: the share of it that the checks of completeness get; see `steps.monitor.checks`.
 - `completeness_threshold`: the smallest additional share of missing cells that matters.
 - `multivariate_threshold`: the smallest AUC above 0.5 of the classifier that matters.
 - `row_count_constraints`: the rows a batch may have.
 - `missing_values`: the cells that mean "missing".
 - `report_values`: whether the report may show the values at fault, not only where they are.
 """
+
+CHOICES = {
+    "evaluate_constraints": ("Enabled", "Disabled"),
+    "emit_metrics": ("Enabled", "Disabled"),
+    "perform_comparison": ("Enabled", "Disabled"),
+    "report_values": ("Enabled", "Disabled"),
+    "comparison_method": ("Simple", "Robust"),
+    "categorical_drift_method": ("LInfinity", "ChiSquared"),
+}
+ROW_COUNTS = ("minimum", "maximum")
 
 MOST_DISCRETE_VALUES = 20
 ROWS_PER_VALUE = 5
@@ -62,8 +75,14 @@ HEAVY_TAIL = 1.2
 """Coefficient of variation of the excesses beyond which a tail is heavier than exponential (whose is 1)."""
 
 
-def suggest(table: Table) -> dict:
-    """Return the content of constraints.json for a baseline."""
+def suggest(table: Table, drift_method: str | None = None, missing: Sequence[str] | None = None) -> dict:
+    """Return the content of constraints.json for a baseline.
+
+    Args:
+        table: the baseline.
+        drift_method: the `categorical_drift_method` to write; SageMaker has an environment variable for it.
+        missing: the cells that mean "missing".
+    """
     features = []
     for name, column in table.columns.items():
         feature: dict = {
@@ -81,7 +100,12 @@ def suggest(table: Table) -> dict:
         elif isinstance(column, Texts) and not column.hashed and is_discrete(column):
             feature["string_constraints"] = {"domains": list(column.counts)}
         features.append(feature)
-    return {"version": 0.0, "features": features, "monitoring_config": copy.deepcopy(DEFAULTS)}
+    config = copy.deepcopy(DEFAULTS)
+    if drift_method:
+        config["distribution_constraints"]["categorical_drift_method"] = drift_method
+    if missing is not None:
+        config["missing_values"] = list(missing)
+    return {"version": 0.0, "features": features, "monitoring_config": config}
 
 
 def completeness(column: Column) -> float:
@@ -149,22 +173,39 @@ def read(file: Path) -> dict:
     if not isinstance(features, list) or not all(isinstance(f, dict) and "name" in f for f in features):
         raise BadBaseline(f"{file.name}: has no features in SageMaker's form.")
     config = copy.deepcopy(DEFAULTS)
-    _overlay(config, content.get("monitoring_config") or {}, file)
+    _overlay(config, content.get("monitoring_config") or {}, file.name)
     return {**content, "monitoring_config": config}
 
 
-def _overlay(defaults: dict, given: dict, file: Path) -> None:
+def _overlay(defaults: dict, given: dict, file: str) -> None:
     for name, value in given.items():
         if name == "comparion_method":  # spelt so in the developer guide
             name = "comparison_method"
-        if isinstance(defaults.get(name), dict):
+        known = defaults.get(name)
+        if isinstance(known, dict):
             if not isinstance(value, dict):
-                raise BadBaseline(f"{file.name}: monitoring_config.{name} isn't an object.")
-            _overlay(defaults[name], value, file)
-        elif isinstance(defaults.get(name), float) and not isinstance(value, int | float):
-            raise BadBaseline(f"{file.name}: monitoring_config.{name} isn't a number.")
-        else:
-            defaults[name] = value
+                raise BadBaseline(f"{file}: monitoring_config.{name} isn't an object.")
+            _overlay(known, value, file)
+            continue
+        if isinstance(known, float) and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise BadBaseline(f"{file}: monitoring_config.{name} isn't a number.")
+        if name in ROW_COUNTS and not (isinstance(value, int) or value is None):
+            raise BadBaseline(f"{file}: monitoring_config.{name} isn't a whole number.")
+        if isinstance(known, list) and not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
+            raise BadBaseline(f"{file}: monitoring_config.{name} isn't a list of texts.")
+        if name in CHOICES and value not in CHOICES[name]:
+            raise BadBaseline(f"{file}: monitoring_config.{name} is neither {' nor '.join(CHOICES[name])}.")
+        defaults[name] = value
+
+
+def config_of(feature: dict, config: dict) -> dict:
+    """Return the monitoring_config of one feature: the table's, with the feature's own settings over it."""
+    own = feature.get("monitoringConfigOverrides") or feature.get("monitoring_config_overrides")
+    if not own:
+        return config
+    config = copy.deepcopy(config)
+    _overlay(config, own, "constraints.json")
+    return config
 
 
 def tolerated(threshold: float) -> float:

@@ -1,31 +1,67 @@
-"""The settings of SageMaker Model Monitor's container contract, read from the environment."""
+"""The settings of SageMaker Model Monitor's container contract, read from the environment.
+
+The contract: docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-contract-inputs.html. The variables of the
+quality of a model, and how the analyzer's own jobs spell the formats, are those that AWS's SDK sets.
+"""
 
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from steps.common import paths
 from steps.monitor.failures import BadSetting
 
-FORMATS = ("csv", "json", "parquet", "sagemakerCaptureJson")
+FORMATS = ("csv", "json", "parquet", "sagemakerCaptureJson", "sagemakerMergeJson", "monitorPart")
+"""`monitorPart` is Baton's own: the parts that the hosts of a sharded job left."""
+
 CAPTURES = ("endpointInput", "endpointOutput")
+DATA_QUALITY, MODEL_QUALITY = "DATA_QUALITY", "MODEL_QUALITY"
+UNSUPPORTED = ("record_preprocessor_script", "post_analytics_processor_script")
+SWITCH = {"Enabled": True, "Disabled": False}
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to read, what to hold it against and where to write."""
+    """What to read, what to hold it against and where to write.
+
+    Args:
+        format: one of FORMATS.
+        source: a file, or a folder of files.
+        output: the folder of results.
+        header: whether CSV files begin with a header line.
+        json_lines: whether JSON files hold one object per line.
+        captures: which captured payloads make a row: endpointInput, endpointOutput or both.
+        output_first: whether of both the captured output's columns come first.
+        constraints, statistics: files of the baseline, if this is a check.
+        start, end: the time of the records, where files say it.
+        publish_metrics: whether CloudWatch metrics are written.
+        analysis: DATA_QUALITY or MODEL_QUALITY.
+        drift_method: the categorical drift method of a new baseline.
+        earlier: folder below which the metrics.json of earlier batches lie.
+        labels: file or folder of labels that arrived later.
+        environment: all variables.
+    """
 
     format: str
-    header: bool
     source: Path
     output: Path
-    constraints: Path | None
-    statistics: Path | None
-    publish_metrics: bool = False
-    captures: tuple[str, ...] = ()
+    header: bool = True
     json_lines: bool = True
+    captures: tuple[str, ...] = CAPTURES[:1]
+    output_first: bool = True
+    constraints: Path | None = None
+    statistics: Path | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    publish_metrics: bool = False
+    analysis: str = DATA_QUALITY
+    drift_method: str | None = None
+    earlier: Path | None = None
+    labels: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -35,40 +71,56 @@ def read(environment: Mapping[str, str] = os.environ) -> Job:
     Raises:
         BadSetting: naming the variable that holds what it can't.
     """
+    for variable in UNSUPPORTED:
+        if environment.get(variable):
+            raise BadSetting(f"{variable} is set: this container runs no scripts.")
     name, options = _format(environment.get("dataset_format") or '{"csv": {"header": true}}')
-    source = _path(environment.get("dataset_source") or "/opt/ml/processing/input/dataset")
-    constraints = _baseline(environment, "baseline_constraints", "constraints.json")
-    statistics = _baseline(environment, "baseline_statistics", "statistics.json")
-    if (constraints is None) != (statistics is None):
+    analysis = environment.get("analysis_type") or DATA_QUALITY
+    if analysis not in (DATA_QUALITY, MODEL_QUALITY):
+        raise BadSetting(f"analysis_type is neither {DATA_QUALITY} nor {MODEL_QUALITY}.")
+    constraints = _file(environment, "baseline_constraints", "constraints.json")
+    statistics = _file(environment, "baseline_statistics", "statistics.json")
+    if analysis == DATA_QUALITY and (constraints is None) != (statistics is None):
         absent = "baseline_constraints" if constraints is None else "baseline_statistics"
         raise BadSetting(f"{absent} is not set, and the other of the two baseline settings is.")
+    position = str(options.get("output_columns_position", "START")).upper()
     return Job(
         format=name,
-        header=_flag(options, "header", True),
-        source=source,
+        source=_path(environment.get("dataset_source") or "/opt/ml/processing/input/dataset"),
         output=_path(environment.get("output_path") or "/opt/ml/processing/output"),
+        header=_flag(options, "header", True),
+        json_lines=_flag(options, "line", _flag(options, "lines", True)),
+        captures=_captures(options),
+        output_first=position != "END",
         constraints=constraints,
         statistics=statistics,
-        publish_metrics=(environment.get("publish_cloudwatch_metrics") or "Disabled") == "Enabled",
-        captures=tuple(options.get("captureIndexNames") or CAPTURES[:1]),
-        json_lines=_flag(options, "line", True),
+        start=_time(environment, "start_time"),
+        end=_time(environment, "end_time"),
+        publish_metrics=_switch(environment, "publish_cloudwatch_metrics"),
+        analysis=analysis,
+        drift_method=_drift_method(environment),
+        earlier=_path(environment["earlier_results"]) if environment.get("earlier_results") else None,
+        labels=_path(environment["ground_truth_source"]) if environment.get("ground_truth_source") else None,
         environment=environment,
     )
 
 
-def _format(text: str) -> tuple[str, dict]:
+def _format(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the format's name and its options, whose names are in lower case."""
     try:
-        given = json.loads(text)
+        given = {name: value for name, value in json.loads(text).items() if name != "compression"}
         ((name, options),) = given.items()
     except (ValueError, AttributeError):
         raise BadSetting('dataset_format isn\'t JSON with one format, such as {"csv": {"header": true}}.') from None
     known = {known.lower(): known for known in FORMATS}
     if name.lower() not in known:
         raise BadSetting(f"dataset_format is none of {', '.join(FORMATS)}.")
-    return known[name.lower()], options if isinstance(options, dict) else {}
+    if not isinstance(options, dict):
+        options = {}
+    return known[name.lower()], {option.lower(): value for option, value in options.items()}
 
 
-def _flag(options: dict, name: str, default: bool) -> bool:
+def _flag(options: dict[str, Any], name: str, default: bool) -> bool:
     value = options.get(name, default)
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
@@ -77,11 +129,44 @@ def _flag(options: dict, name: str, default: bool) -> bool:
     return value
 
 
+def _captures(options: dict[str, Any]) -> tuple[str, ...]:
+    given = options.get("captureindexnames") or CAPTURES[:1]
+    if not isinstance(given, list | tuple) or not set(given) <= set(CAPTURES):
+        raise BadSetting(f"dataset_format: captureIndexNames may hold {' and '.join(CAPTURES)}.")
+    return tuple(dict.fromkeys(given))
+
+
+def _switch(environment: Mapping[str, str], variable: str) -> bool:
+    value = environment.get(variable) or "Disabled"
+    if value not in SWITCH:
+        raise BadSetting(f"{variable} is neither Enabled nor Disabled.")
+    return SWITCH[value]
+
+
+def _drift_method(environment: Mapping[str, str]) -> str | None:
+    value = environment.get("categorical_drift_method") or None
+    if value not in (None, "LInfinity", "ChiSquared"):
+        raise BadSetting("categorical_drift_method is neither LInfinity nor ChiSquared.")
+    return value
+
+
+def _time(environment: Mapping[str, str], variable: str) -> datetime | None:
+    """Return a time; the developer guide's own example has blanks after the colons."""
+    text = (environment.get(variable) or "").replace(" ", "")
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadSetting(f"{variable} is not a time such as 2026-01-31T15:20:00Z.") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
 def _path(value: str) -> Path:
     return paths.local(value.removeprefix("file://"))
 
 
-def _baseline(environment: Mapping[str, str], variable: str, usual_name: str) -> Path | None:
+def _file(environment: Mapping[str, str], variable: str, usual_name: str) -> Path | None:
     """Return a baseline file; a folder stands for the file of the usual name in it."""
     if not environment.get(variable):
         return None

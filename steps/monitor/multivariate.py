@@ -9,18 +9,22 @@ is how often chance tells the tables apart as well (a classifier two-sample test
 arXiv:1610.06545). The effect is the AUC of the leave-one-out scores above one half.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steps.monitor import significance
-from steps.monitor.checks import WHOLE_TABLE, Check
+from steps.monitor import sample, significance
+from steps.monitor.checks import DRIFT, WHOLE_TABLE, Check
 from steps.monitor.constraints import is_discrete
 from steps.monitor.sketch import Column, Numbers, Table, Texts
 
-MOST_ROWS = 600
+MOST_ROWS = sample.ROWS
 """Rows of either table that the classifier sees."""
+
+LEAST_ROWS = 8
+MOST_DRAWS = 4_000
 
 QUANTILES = 8
 RIDGE = 0.5
@@ -63,9 +67,9 @@ def _column_codes(cells: Sequence[str | None], column: Column) -> NDArray[np.int
 
 def _number(cell: str | None) -> float:
     try:
-        return float(cell or "nan")
+        return float(cell) if cell and "_" not in cell else math.nan
     except ValueError:
-        return float("nan")
+        return math.nan
 
 
 def _places(numbers: NDArray[np.float64], column: Numbers) -> NDArray[np.int64]:
@@ -89,21 +93,25 @@ def check(batch: Codes, baseline: Codes, threshold: float) -> Check | None:
     """
     rng = np.random.default_rng(significance.SEED)
     batch, baseline = _at_most(batch, rng), _at_most(baseline, rng)
-    if min(len(batch), len(baseline)) < 8 or batch.shape[1] < 2:
+    if min(len(batch), len(baseline)) < LEAST_ROWS or batch.shape[1] < 2:
         return None
-    scores = _leave_one_out(np.concatenate([batch, baseline]))
-    labels = np.concatenate([np.ones(len(batch)), np.zeros(len(baseline))])
+    inverse = _inverse(np.concatenate([batch, baseline]))
+    own = np.diag(inverse).copy()
+    labels = np.concatenate([np.ones(len(batch)), np.zeros(len(baseline))]).astype(np.float32)
     labels -= labels.mean()
+
+    def scores(labels: NDArray[np.float32]) -> NDArray[np.float32]:
+        return labels - labels @ inverse / own
 
     def draw(size: int) -> NDArray[np.float64]:
         permuted = rng.permuted(np.tile(labels, (size, 1)), axis=1)
-        return np.einsum("ij,ij->i", permuted @ scores.T, permuted)
+        return np.einsum("ij,ij->i", scores(permuted), permuted, dtype=np.float64)
 
-    seen = scores @ labels
-    p = significance.permutation(float(labels @ seen), draw, most=4_000)
+    seen = scores(labels)
+    p = significance.permutation(float(np.dot(labels, seen)), draw, most=MOST_DRAWS)
     area = auc(seen[: len(batch)], seen[len(batch) :])
     sentence = f"A classifier tells the batch's rows from the baseline's with an AUC of {area:.2f} (chance: 0.50)."
-    return Check(WHOLE_TABLE, "baseline_drift_check", sentence, p, area - 0.5, threshold)
+    return Check(WHOLE_TABLE, DRIFT, sentence, p, area - 0.5, threshold, weight=1.0)
 
 
 def _at_most(rows: Codes, rng: np.random.Generator) -> Codes:
@@ -112,22 +120,22 @@ def _at_most(rows: Codes, rng: np.random.Generator) -> Codes:
     return rows[rng.choice(len(rows), MOST_ROWS, replace=False)]
 
 
-def _leave_one_out(rows: Codes) -> NDArray[np.float64]:
-    """Return the matrix that maps centred labels to each row's score by the classifier fitted without it."""
-    agreements = np.zeros((len(rows), len(rows)))
+def _inverse(rows: Codes) -> NDArray[np.float32]:
+    """Return the inverse G of the rows' centred kernel with its ridge.
+
+    The classifier fitted to labels y without row i gives it the score y[i] - (G y)[i] / G[i, i].
+    """
+    agreements = np.ones((len(rows), len(rows)), dtype=np.float32)
     for column in rows.T:
         agreements += column[:, None] == column[None, :]
-    kernel = (1 + agreements) ** 2
+    kernel = agreements * agreements
     kernel -= kernel.mean(axis=0)
     kernel -= kernel.mean(axis=1, keepdims=True)
-    ridge = RIDGE * np.trace(kernel) / len(rows)
-    hat = np.linalg.solve(kernel + ridge * np.eye(len(rows)), kernel)
-    own = np.diag(hat).copy()
-    np.fill_diagonal(hat, 0)
-    return hat / (1 - own)[:, None]
+    np.fill_diagonal(kernel, np.diag(kernel) + RIDGE * np.trace(kernel) / len(rows))
+    return np.linalg.inv(kernel)
 
 
-def auc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
+def auc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float:
     """Return the chance that a positive scores above a negative, ties counting one half (Mann-Whitney)."""
     ordered = np.sort(negative)
     below = np.searchsorted(ordered, positive, side="left") + np.searchsorted(ordered, positive, side="right")

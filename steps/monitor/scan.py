@@ -1,65 +1,55 @@
-"""Files in, a table's sketch out: one pass of DuckDB over all files, in memory that doesn't grow."""
+"""Files in, a table's sketch out: one pass of DuckDB over all files, in memory that doesn't grow.
 
-import os
-import re
-import tempfile
+The pass counts rows per key, column by column, with GROUPING SETS, which spill to disk when they must. A key is the
+cell itself; where the first rows show more values than a sketch keeps, it is the number's leading bits or the text's
+bucket. Where whole lines of a CSV file repeat, the pass counts lines and takes only the different ones apart, which
+is twice as fast as parsing every cell.
+"""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 
-from steps.common.failure import StepFailed
-from steps.monitor import broken
-from steps.monitor.sketch import Column, Numbers, Table, Texts
+from steps.monitor import broken, relation
+from steps.monitor.relation import Source, connect
+from steps.monitor.sketch import (
+    ALL_BITS,
+    HASH_BUCKETS,
+    MOST_KEYS,
+    Column,
+    Moments,
+    Numbers,
+    Table,
+    Texts,
+    bits_within,
+)
 
-MEMORY_LIMIT = "256MB"
-"""What DuckDB may take before it spills to disk."""
+PROBED_ROWS = 20_000
+SMALL = 1 << 18
+"""Bytes of files that are scanned without looking at their first rows before."""
+
+COLUMNS_AT_ONCE = 24
+"""Columns that one pass counts: each takes memory of its own. A wider table takes several passes."""
+
+MOST_GROUPS = 1 << 16
+"""Groups of a column that are taken into memory; of more, only what a sketch keeps."""
+
+LONGEST_TEXT = 200
+"""Characters of a value that are kept; a longer one is known by its hash."""
+
+EXACT, BUCKETS = "exact", "buckets"
 
 
 @dataclass(frozen=True)
-class Source:
-    """The files to read and how: `names` are the columns in file order, `kinds` says "number" or "text"."""
+class Way:
+    """How a column's cells become keys: `exact`, `buckets`, or a number's leading `bits` with sums around `middle`."""
 
-    files: tuple[Path, ...]
-    names: tuple[str, ...]
-    kinds: dict[str, str]
-    missing: tuple[str, ...]
-    header: bool
-
-
-def connect() -> duckdb.DuckDBPyConnection:
-    """Return an engine that takes nothing from the network and no more memory than it may."""
-    return duckdb.connect(
-        config={
-            "memory_limit": MEMORY_LIMIT,
-            "temp_directory": str(Path(tempfile.gettempdir()) / f"monitor-{os.getpid()}"),
-            "autoinstall_known_extensions": "false",
-        }
-    )
-
-
-def relation(source: Source, files: Sequence[Path] | None = None) -> str:
-    """Return the SQL of the table: every column as text, NULL where missing."""
-    columns = ", ".join(f"{_text(f'c{i}')}: 'VARCHAR'" for i in range(len(source.names)))
-    paths = ", ".join(_text(str(file)) for file in files or source.files)
-    missing = ", ".join(_text(sign) for sign in source.missing)
-    return (
-        f"read_csv([{paths}], header = {str(source.header).lower()}, columns = {{{columns}}}, "
-        f"nullstr = [{missing}], delim = ',', quote = '\"', escape = '\"', auto_detect = false, "
-        f"max_line_size = {broken.LONGEST_LINE})"
-    )
-
-
-def key(column: int, source: Source) -> str:
-    """Return the SQL of what a cell is counted under: the text, or a number's 64 bits, NaN where mistyped."""
-    cell = f"c{column}"
-    missing = ", ".join(_text(sign) for sign in source.missing)
-    if source.kinds[source.names[column]] == "text":
-        return f"nullif(trim({cell}), '')"
-    otherwise = f"CASE WHEN {cell} IS NULL OR trim({cell}) IN ({missing}) THEN NULL ELSE 'nan'::DOUBLE END"
-    return f"(coalesce(try_cast({cell} AS DOUBLE), {otherwise}) + 0.0)::BIT::BIGINT"
+    kind: str = EXACT
+    bits: int = ALL_BITS
+    middle: float = 0.0
 
 
 def scan(source: Source) -> Table:
@@ -68,91 +58,252 @@ def scan(source: Source) -> Table:
     Raises:
         StepFailed: naming the file and row that can't be read.
     """
-    width = range(len(source.names))
-    keys = ", ".join(f"{key(i, source)} AS k{i}" for i in width)
-    sets = ", ".join(f"(k{i})" for i in width)
-    which = " ".join(f"WHEN grouping(k{i}) = 0 THEN {i}" for i in width)
-    texts = [f"k{i}" for i in width if source.kinds[source.names[i]] == "text"]
-    numbers = [f"k{i}" for i in width if source.kinds[source.names[i]] == "number"]
-    query = (
-        f"SELECT CASE {which} END AS which, {_first(numbers, 'BIGINT')} AS number, "
-        f"{_first(texts, 'VARCHAR')} AS text, count(*) AS rows "
-        f"FROM (SELECT {keys} FROM {relation(source)}) GROUP BY GROUPING SETS ({sets})"
-    )
     with connect() as engine:
         try:
-            found = engine.execute(query).fetchnumpy()
+            ways, by_line = _probe(engine, source)
+            rows = _lines(engine, source) if by_line else None
+            rows = rows or f"SELECT *, 1 AS weight FROM ({relation.table(source)})"
+            columns: dict[str, Column] = {}
+            for first in range(0, len(ways), COLUMNS_AT_ONCE):
+                some = range(first, min(first + COLUMNS_AT_ONCE, len(ways)))
+                _group(engine, source, ways, some, rows)
+                columns |= {source.names[i]: _column(engine, source, i, ways[i]) for i in some}
+            count = _one(engine, f"SELECT coalesce(sum(rows), 0) FROM groups WHERE which = {first}")[0]
         except duckdb.Error as error:
-            raise broken.explain(source.files, len(source.names), source.header, error) from None
-    which_column = np.asarray(found["which"])
-    columns = {
-        name: _column(source.kinds[name], {part: values[which_column == i] for part, values in found.items()})
-        for i, name in enumerate(source.names)
-    }
-    rows = int(np.asarray(found["rows"])[which_column == 0].sum()) if len(which_column) else 0
-    return Table(rows, columns)
+            raise broken.explain(source, error) from None
+    return Table(int(count), columns)
 
 
-def _first(keys: Sequence[str], kind: str) -> str:
-    return f"coalesce({', '.join(keys)})" if keys else f"NULL::{kind}"
+def _probe(engine: duckdb.DuckDBPyConnection, source: Source) -> tuple[list[Way], bool]:
+    """Look at the first rows of the first and the last file: the ways of the columns, and whether lines repeat."""
+    ways = [Way()] * len(source.names)
+    if sum(file.stat().st_size for file in source.files) < SMALL:
+        return ways, False
+    ends = tuple(dict.fromkeys((source.files[0], source.files[-1])))
+    rows = " UNION ALL ".join(f"(FROM ({relation.table(source, [file])}) LIMIT {PROBED_ROWS})" for file in ends)
+    engine.execute(f"CREATE TEMP TABLE probe AS {rows}")
+    for i, name in enumerate(source.names):
+        if _one(engine, f"SELECT count(DISTINCT c{i}) FROM probe")[0] <= MOST_KEYS:
+            continue
+        if source.kinds[name] == "text":
+            ways[i] = Way(BUCKETS)
+            continue
+        number = relation.number(f"c{i}", source, i)
+        found = engine.execute(f"SELECT DISTINCT {number} AS x FROM probe WHERE isfinite({number})").fetchnumpy()["x"]
+        numbers = np.sort(np.asarray(found, dtype=float))
+        if len(numbers) > MOST_KEYS:
+            ways[i] = Way("bits", bits_within(numbers), float(np.median(numbers)))
+    by_line = False
+    if source.format == "csv" and len(source.names) > 1 and all(way.kind == EXACT for way in ways):
+        first = f"SELECT line FROM ({relation.lines(source)}) LIMIT {PROBED_ROWS}"
+        count, different = _one(engine, f"SELECT count(*), count(DISTINCT line) FROM ({first})")
+        by_line = 2 * different <= count
+    return ways, by_line
 
 
-def _column(kind: str, found: dict[str, np.ndarray]) -> Column:
-    counts = np.asarray(found["rows"], dtype=np.int64)
-    cells = np.ma.asarray(found["text" if kind == "text" else "number"])
-    absent = np.ma.getmaskarray(cells)
-    missing = int(counts[absent].sum())
-    if kind == "text":
-        values = dict(zip(cells.data[~absent].tolist(), counts[~absent].tolist(), strict=True))
-        return Texts.of(values, missing)
-    values, counts = (
-        np.ascontiguousarray(cells.data[~absent]).astype(np.int64).view(np.float64),
-        counts[~absent],
+def _lines(engine: duckdb.DuckDBPyConnection, source: Source) -> str | None:
+    """Count lines, and return the SQL of the different ones' cells; None where one can't be split at every comma."""
+    engine.execute(
+        f"CREATE TEMP TABLE lines AS SELECT line, count(*) AS weight FROM ({relation.lines(source)}) GROUP BY line"
     )
-    finite = np.isfinite(values)
-    return Numbers.of(values[finite], counts[finite], missing=missing, mistyped=int(counts[~finite].sum()))
+    width = len(source.names)
+    odd = f"contains(line, '\"') OR len(line) - len(replace(line, ',', '')) <> {width - 1}"
+    if _one(engine, f"SELECT count(*) FROM lines WHERE {odd}")[0]:
+        engine.execute("DROP TABLE lines")
+        return None
+    cells = ", ".join(f"cells[{i + 1}] AS c{i}" for i in range(width))
+    split = "SELECT string_split(line, ',') AS cells, weight FROM lines"
+    return f"SELECT {cells}, weight FROM ({split})"
 
 
-def rows_where(source: Source, column: int, condition: str, limit: int) -> list[tuple[str, int]]:
-    """Return file names and row numbers (from 1, a header line not counted) of the first rows that match.
+def _group(
+    engine: duckdb.DuckDBPyConnection, source: Source, ways: Sequence[Way], some: Sequence[int], rows: str
+) -> None:
+    """Count some columns' keys into the table `groups`: which column, its key, rows and, for bits, sums."""
+    inner, keys, sums = ["weight"], [], []
+    for i in some:
+        way, cell, keyed = ways[i], f"c{i}", f"k{i}"
+        keys.append(keyed)
+        if way.kind == EXACT:
+            inner.append(f"{cell} AS {keyed}")
+        elif way.kind == BUCKETS:
+            known = f"md5_number(trim({cell}::VARCHAR)) % {MOST_GROUPS}"
+            inner.append(f"CASE WHEN NOT {relation.missing(cell, source, i)} THEN ({known})::BIGINT END AS {keyed}")
+        else:
+            inner += [f"{relation.number(cell, source, i)} AS n{i}", f"{cell}"]
+            sums.append(i)
+    outer = ["weight", *(f"k{i}" for i in some if i not in sums)]
+    totals = ["sum(weight)::BIGINT AS rows"]
+    for i in sums:
+        finite, mask = f"isfinite(n{i})", -(1 << (ALL_BITS - ways[i].bits))
+        whole = f"(CASE WHEN n{i} = floor(n{i}) THEN 0 ELSE 1 END)"
+        nothing = f"CASE WHEN {relation.missing(f'c{i}', source, i)} THEN NULL ELSE {_NOT_A_NUMBER} END"
+        outer.append(f"CASE WHEN {finite} THEN (n{i}::BIT::BIGINT & {mask}) | {whole} ELSE {nothing} END AS k{i}")
+        outer.append(f"CASE WHEN {finite} THEN n{i} END AS x{i}")
+        apart = f"(x{i} - {ways[i].middle!r})"
+        totals += [
+            f"sum({apart}) AS t{i}",
+            f"sum({apart} * {apart}) AS s{i}",
+            f"min(x{i}) AS l{i}",
+            f"max(x{i}) AS h{i}",
+        ]
+    which = " ".join(f"WHEN grouping(k{i}) = 0 THEN {i}" for i in some)
+    sets = ", ".join(f"({key})" for key in keys)
+    counted = f"CASE {which} END AS which, {', '.join(keys)}, {', '.join(totals)}"
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE groups AS SELECT {counted} "
+        f"FROM (SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} FROM ({rows}))) "
+        f"GROUP BY GROUPING SETS ({sets})"
+    )
+
+
+_NOT_A_NUMBER = 0x7FF8 << 48
+"""The key of a cell that isn't a finite number: the bits of NaN."""
+
+
+def _column(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: Way) -> Column:
+    count = _one(engine, f"SELECT count(*) FROM groups WHERE which = {column}")[0]
+    if source.kinds[source.names[column]] == "text":
+        return _texts(engine, source, column, way, count > MOST_GROUPS)
+    return _numbers(engine, source, column, way, count > MOST_GROUPS)
+
+
+def _texts(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: Way, many: bool) -> Texts:
+    key = f"k{column}"
+    groups = f"FROM groups WHERE which = {column}"
+    if way.kind == BUCKETS:
+        found = engine.execute(f"SELECT {key} AS cell, rows {groups}").fetchnumpy()
+        return _bucketed(found, distinct=None)
+    present = f"NOT {relation.missing(key, source, column)}"
+    absent = _one(engine, f"SELECT coalesce(sum(rows), 0) {groups} AND NOT ({present})")[0]
+    value = f"trim({key}::VARCHAR)"
+    if many:
+        distinct = _one(engine, f"SELECT count(DISTINCT {value}) {groups} AND {present}")[0]
+        cell = f"(md5_number({value}) % {MOST_GROUPS})::BIGINT AS cell"
+        found = engine.execute(
+            f"SELECT {cell}, sum(rows)::BIGINT AS rows {groups} AND {present} GROUP BY cell"
+        ).fetchnumpy()
+        texts = _bucketed(found, int(distinct))
+        texts.missing = int(absent)
+        return texts
+    short = f"CASE WHEN len({value}) > {LONGEST_TEXT} THEN 'md5 ' || md5({value}) ELSE {value} END"
+    found = engine.execute(
+        f"SELECT {short} AS value, sum(rows)::BIGINT {groups} AND {present} GROUP BY value"
+    ).fetchall()
+    return Texts.of({str(value): int(rows) for value, rows in found}, int(absent))
+
+
+def _bucketed(found: dict[str, Any], distinct: int | None) -> Texts:
+    """Return the column of counts per cell of the hash; unknown, `distinct` is estimated by linear counting."""
+    cells, rows = np.ma.asarray(found["cell"]), np.asarray(found["rows"], dtype=np.int64)
+    present = ~np.ma.getmaskarray(cells)
+    occupied = int(present.sum())
+    if distinct is None:
+        # Whang, Vander-Zanden and Taylor 1990, doi:10.1145/78922.78925; a full table says only "at least".
+        free = max(1, MOST_GROUPS - occupied)
+        distinct = round(-MOST_GROUPS * float(np.log(free / MOST_GROUPS)))
+    counts = np.bincount(cells.data[present].astype(np.int64) % HASH_BUCKETS, rows[present], HASH_BUCKETS)
+    buckets = {f"#{place}": int(count) for place, count in enumerate(counts.tolist()) if count}
+    return Texts(dict(sorted(buckets.items())), int(rows[~present].sum()), distinct, hashed=True)
+
+
+def _numbers(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: Way, many: bool) -> Numbers:
+    numbers, middle = _found_numbers(engine, source, column, way, many)
+    missing, mistyped, fractional = _one(
+        engine,
+        "SELECT coalesce(sum(rows) FILTER (absent), 0), "
+        "coalesce(sum(rows) FILTER (NOT absent AND NOT coalesce(isfinite(x), false)), 0), "
+        f"coalesce(sum(rows) FILTER (isfinite(x) AND fraction), 0) FROM ({numbers})",
+    )
+    bits = _bits_within(engine, numbers, way.bits) if many else way.bits
+    cut = f"(x::BIT::BIGINT & {-(1 << (ALL_BITS - bits))})::BIT::DOUBLE"
+    found = engine.execute(
+        f"SELECT {cut} AS key, sum(rows)::BIGINT AS rows, sum(total) AS total, sum(squares) AS squares, "
+        f"min(low) AS low, max(high) AS high FROM ({numbers}) WHERE isfinite(x) GROUP BY key ORDER BY key"
+    ).fetchnumpy()
+    found = {name: np.asarray(values) for name, values in found.items()}
+    keys, rows = found["key"].astype(float), found["rows"].astype(np.int64)
+    moments = _moments(found, rows, middle) if many or way.kind != EXACT else None
+    return Numbers.of(keys, rows, bits, int(missing), int(mistyped), moments, int(fractional))
+
+
+def _found_numbers(
+    engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: Way, many: bool
+) -> tuple[str, float]:
+    """Return the SQL of a column's groups as numbers with their sums around a middle, and that middle."""
+    key, groups = f"k{column}", f"FROM groups WHERE which = {column}"
+    if way.kind == EXACT:
+        value, absent = relation.number(key, source, column), relation.missing(key, source, column)
+        found = f"SELECT {value} AS x, {absent} AS absent, rows, x <> floor(x) AS fraction {groups}"
+        middle = (
+            float(_one(engine, f"SELECT coalesce(avg(x), 0.0) FROM ({found}) WHERE isfinite(x)")[0]) if many else 0.0
+        )
+        apart = f"(x - {middle!r})"
+        sums = f"rows * {apart} AS total, rows * {apart} * {apart} AS squares, x AS low, x AS high"
+        return f"SELECT *, {sums} FROM ({found})", middle
+    # The lowest bit of the key says whether the numbers under it are fractions.
+    value = f"CASE WHEN {key} = {_NOT_A_NUMBER} THEN NULL ELSE ({key} & -2)::BIT::DOUBLE END AS x"
+    sums = f"t{column} AS total, s{column} AS squares, l{column} AS low, h{column} AS high"
+    return f"SELECT {value}, {key} IS NULL AS absent, rows, ({key} & 1) = 1 AS fraction, {sums} {groups}", way.middle
+
+
+def _moments(found: dict[str, Any], rows: np.ndarray, middle: float) -> Moments:
+    """Return the moments of numbers from their groups' sums around a middle."""
+    count = int(rows.sum())
+    if not count:
+        return Moments()
+    total, squares = float(found["total"].sum()), float(found["squares"].sum())
+    spread = max(0.0, squares - total**2 / count)
+    return Moments(count, middle + total / count, spread, float(found["low"].min()), float(found["high"].max()))
+
+
+def _bits_within(engine: duckdb.DuckDBPyConnection, numbers: str, most: int) -> int:
+    """Return how many bits, at most `most`, leave as many different numbers as a sketch keeps."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        mask = -(1 << (ALL_BITS - middle))
+        keys = f"SELECT count(DISTINCT x::BIT::BIGINT & {mask}) FROM ({numbers}) WHERE isfinite(x)"
+        low, high = (middle, high) if _one(engine, keys)[0] <= MOST_KEYS else (low, middle - 1)
+    return low
+
+
+def _one(engine: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    row = engine.execute(query).fetchone()
+    assert row is not None
+    return row
+
+
+def rows_where(source: Source, column: int, condition: str, limit: int) -> list[tuple[str, int, str | None]]:
+    """Return the first rows of the files whose cell fulfils a condition: file, row counted from 1, and the cell.
 
     `condition` is SQL over `cell` (text, NULL where missing) and `number` (NULL where it isn't one).
     """
-    found: list[tuple[str, int]] = []
-    missing = ", ".join(_text(sign) for sign in source.missing)
-    with connect() as engine:
+    found: list[tuple[str, int, str | None]] = []
+    name = f"c{column}"
+    absent, number = relation.missing(name, source, column), relation.number(name, source, column)
+    with connect(ordered=True) as engine:
         for file in source.files:
-            query = (
-                f"SELECT row FROM (SELECT row_number() OVER () AS row, "
-                f"CASE WHEN trim(c{column}) NOT IN ({missing}) THEN trim(c{column}) END AS cell, "
-                f"try_cast(c{column} AS DOUBLE) AS number FROM {relation(source, [file])}) "
-                f"WHERE {condition} LIMIT {limit - len(found)}"
-            )
-            found += [(file.name, row) for (row,) in engine.execute(query).fetchall()]
+            rows = relation.table(source, [file], row=True)
+            cells = f"SELECT row, CASE WHEN NOT {absent} THEN trim({name}::VARCHAR) END AS cell, {number} AS number"
+            query = f"SELECT row, cell FROM ({cells} FROM ({rows})) WHERE {condition} LIMIT {limit - len(found)}"
+            found += [(source.name_of(file), row, cell) for row, cell in engine.execute(query).fetchall()]
             if len(found) >= limit:
                 break
     return found
 
 
-def first_line(file: Path) -> list[str]:
-    """Return the cells of a file's first line, in bounded memory."""
-    return broken.first_cells(file)
-
-
-def infer_kinds(file: Path, names: Sequence[str], missing: tuple[str, ...], header: bool) -> dict[str, str]:
+def infer_kinds(source: Source) -> dict[str, str]:
     """Return "number" or "text" for each column, from the first rows: most of the present cells decide."""
-    width = range(len(names))
-    source = Source((file,), tuple(names), dict.fromkeys(names, "text"), missing, header)
-    shares = ", ".join(f"count(try_cast(c{i} AS DOUBLE)) * 2 >= count(nullif(trim(c{i}), ''))" for i in width)
-    with connect() as engine:
+    numbers = []
+    for i in range(len(source.names)):
+        cell = f"c{i}"
+        present = f"count(*) FILTER (NOT {relation.missing(cell, source, i)})"
+        numbers.append(f"count({relation.number(cell, source, i)}) * 2 >= {present}")
+    first = f"FROM ({relation.table(source, source.files[:1])}) LIMIT {PROBED_ROWS}"
+    with connect(ordered=True) as engine:
         try:
-            row = engine.execute(f"SELECT {shares} FROM (FROM {relation(source)} LIMIT 10000)").fetchone()
+            row = _one(engine, f"SELECT {', '.join(numbers)} FROM ({first})")
         except duckdb.Error as error:
-            raise broken.explain([file], len(names), header, error) from None
-    if row is None:
-        raise StepFailed(f"{file.name}: no row to read.")
-    return {name: "number" if numeric else "text" for name, numeric in zip(names, row, strict=True)}
-
-
-def _text(value: str) -> str:
-    return "'" + re.sub("'", "''", value) + "'"
+            raise broken.explain(source, error) from None
+    return {name: "number" if numeric else "text" for name, numeric in zip(source.names, row, strict=True)}

@@ -223,17 +223,27 @@ def upper_gamma(shape: float, x: float) -> float:
     return front * fraction
 
 
-def holm(p_values: Sequence[float], level: float) -> list[float]:
+def holm(p_values: Sequence[float], level: float, weights: Sequence[float] | None = None) -> list[float]:
     """Return the threshold each p-value has to stay below, so that any false alarm has probability <= level.
 
-    Holm's step-down procedure (1979, jstor.org/stable/4615733), valid however the tests depend on each other.
-    Once a p-value misses its threshold, all larger ones get that same threshold and miss it too.
+    Holm's step-down procedure (1979, jstor.org/stable/4615733), valid however the tests depend on each other, with
+    weights as in Benjamini and Hochberg 1997 (doi:10.1111/1467-9469.00072): a test with twice the weight of another
+    gets twice its share of the level. Once a p-value misses its threshold, all that come after it miss theirs.
+
+    Args:
+        p_values: one per test.
+        level: the probability of any false alarm.
+        weights: one per test, none negative; equal if not given.
     """
+    weights = weights or [1.0] * len(p_values)
+    ratio = [p / weight if weight > 0 else math.inf for p, weight in zip(p_values, weights, strict=True)]
     thresholds = [0.0] * len(p_values)
-    threshold, missed = 0.0, False
-    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        if not missed:
-            threshold = level / (len(p_values) - rank)
-            missed = p_values[index] > threshold
-        thresholds[index] = threshold
+    remaining, share = sum(weights), 0.0
+    missed = False
+    for index in sorted(range(len(p_values)), key=lambda i: ratio[i]):
+        if not missed and remaining > 0:
+            share = level / remaining
+            missed = ratio[index] > share
+        thresholds[index] = share * weights[index]
+        remaining -= weights[index]
     return thresholds

@@ -135,6 +135,11 @@ def _cut(
     return keys, np.bincount(places, weights=counts, minlength=len(keys)).astype(np.int64)
 
 
+def bits_within(values: NDArray[np.float64]) -> int:
+    """Return how many bits of each mantissa leave as many different values as a sketch keeps."""
+    return _within(values, np.ones(len(values), dtype=np.int64), ALL_BITS)[2]
+
+
 def _within(
     keys: NDArray[np.float64], counts: NDArray[np.int64], bits: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:
@@ -189,7 +194,8 @@ class Texts:
 
 def bucket(value: str) -> str:
     """Return the name of a value's bucket, the same on every host and in every release."""
-    number = int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), "big") % HASH_BUCKETS
+    # DuckDB's md5_number, so that the scan can do it; nothing here has to be secret.
+    number = int.from_bytes(hashlib.md5(value.encode(), usedforsecurity=False).digest(), "little") % HASH_BUCKETS
     return f"#{number}"
 
 
@@ -198,10 +204,14 @@ Column = Numbers | Texts
 
 @dataclass
 class Table:
-    """A table's rows and the sketch of each of its columns, by name, in order."""
+    """A table's rows and the sketch of each of its columns, by name, in order.
+
+    A baseline's table also keeps the codes of some rows (see `steps.monitor.multivariate`), one list per row.
+    """
 
     rows: int
     columns: dict[str, Column] = field(default_factory=dict)
+    codes: list[list[int]] = field(default_factory=list)
 
     def merged(self, other: "Table") -> "Table":
         """Return the sketch of both tables' rows together; they have the same columns."""

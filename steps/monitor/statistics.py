@@ -18,10 +18,11 @@ KLL_PARAMETERS = {"c": 0.64, "k": 2048.0}
 
 
 def write(table: Table) -> dict:
-    """Return the content of statistics.json."""
+    """Return the content of statistics.json; a baseline's holds the codes of some rows beside SageMaker's own."""
+    sampled = {"row_codes": table.codes} if table.codes else {}
     return {
         "version": 0.0,
-        "dataset": {"item_count": table.rows},
+        "dataset": {"item_count": table.rows, **sampled},
         "features": [_feature(name, column) for name, column in table.columns.items()],
     }
 
@@ -99,6 +100,7 @@ def read(file: Path) -> Table:
     name = "dataset"
     try:
         rows = int(content["dataset"]["item_count"])
+        codes = [[int(code) for code in row] for row in content["dataset"].get("row_codes", [])]
         columns: dict[str, Column] = {}
         for feature in content["features"]:
             name = str(feature["name"])
@@ -107,7 +109,9 @@ def read(file: Path) -> Table:
         raise BadBaseline(f"{file.name}: the statistics of {name} aren't in SageMaker's form.") from None
     if not columns:
         raise BadBaseline(f"{file.name}: describes no column.")
-    return Table(rows, columns)
+    if any(len(row) != len(columns) for row in codes):
+        raise BadBaseline(f"{file.name}: row_codes don't have one code per column.")
+    return Table(rows, columns, codes)
 
 
 def _column(feature: dict) -> Column:

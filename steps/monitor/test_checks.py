@@ -93,7 +93,7 @@ def test_what_is_not_finite_is_a_violation(checked, word):
 def test_a_column_all_missing_is_a_violation(checked):
     checked.put([[b, a, s, m, "?"] for b, a, s, m, _ in patients(48, 10)])
     checked.run()
-    assert violations(checked) == {"density": {"completeness_check"}}
+    assert violations(checked) == {"density": {"completeness_check"}, "*": {"baseline_drift_check"}}
 
 
 def test_columns_swapped_are_a_violation(checked):

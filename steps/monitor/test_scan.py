@@ -1,0 +1,253 @@
+"""One pass gives the same sketch whichever way it goes, in memory that doesn't grow."""
+
+import gzip
+import math
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from steps.monitor import relation, sample, scan, sketch
+from steps.monitor.conftest import NAMES, patients
+from steps.monitor.relation import Source
+from steps.monitor.sketch import Numbers, Table, Texts
+
+
+def source(*files: Path, names=NAMES, text=(), **more) -> Source:
+    kinds = {name: "text" if name in text else "number" for name in names}
+    return Source(files, tuple(names), kinds, ("", "?"), **more)
+
+
+def write(file: Path, rows) -> Path:
+    file.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    return file
+
+
+def same(one: Table, two: Table) -> bool:
+    assert one.rows == two.rows and one.columns.keys() == two.columns.keys()
+    for name, column in one.columns.items():
+        other = two.columns[name]
+        if isinstance(column, Texts):
+            assert column == other
+            continue
+        assert isinstance(other, Numbers) and column.bits == other.bits
+        assert (column.keys == other.keys).all() and (column.counts == other.counts).all()
+        assert (column.missing, column.mistyped, column.fractional) == (
+            other.missing,
+            other.mistyped,
+            other.fractional,
+        )
+        for field in ("count", "mean", "squares", "minimum", "maximum"):
+            assert getattr(column.moments, field) == pytest.approx(getattr(other.moments, field), rel=1e-9)
+    return True
+
+
+def measurements(count: int, seed: int = 1) -> list[list[object]]:
+    """Return rows of which each column needs another way: many fractions, many whole numbers, many texts, codes."""
+    chance = random.Random(seed)
+    return [
+        [
+            "?" if chance.random() < 0.02 else round(chance.lognormvariate(3, 1), 4),
+            chance.randrange(10**9),
+            f"patient {chance.randrange(10**6)}",
+            chance.choice("abc"),
+            chance.choice(("n/a", *range(40, 60))),
+        ]
+        for _ in range(count)
+    ]
+
+
+WIDE = ("dose", "id", "who", "group", "age")
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory) -> Source:
+    folder = tmp_path_factory.mktemp("mixed")
+    file = write(folder / "mixed.csv", measurements(60_000))
+    return source(file, names=WIDE, text=("who", "group"))
+
+
+def test_lines_and_cells_give_the_same(tmp_path, monkeypatch):
+    file = write(tmp_path / "rows.csv", patients(30_000, 3))
+    by_line = scan.scan(source(file))
+    monkeypatch.setattr(scan, "_lines", lambda *_: None)
+    assert same(by_line, scan.scan(source(file)))
+
+
+def test_lines_are_taken_only_where_they_repeat(tmp_path, mixed):
+    file = write(tmp_path / "rows.csv", patients(30_000, 3))
+    with relation.connect() as engine:
+        assert scan._probe(engine, source(file))[1]
+    with relation.connect() as engine:
+        assert not scan._probe(engine, mixed)[1]
+
+
+@pytest.mark.parametrize("odd", ['"4",50,1,1,3', '"4","5\n0",1,1,3', "4 , 50,1 ,1,\t3"])
+def test_an_odd_line_late_in_the_file_changes_nothing(tmp_path, monkeypatch, odd):
+    file = write(tmp_path / "rows.csv", patients(30_000, 3))
+    with file.open("a", newline="") as stream:
+        stream.write(odd + "\n")
+    by_line = scan.scan(source(file))
+    monkeypatch.setattr(scan, "SMALL", 1 << 40)
+    assert same(by_line, scan.scan(source(file)))
+    assert by_line.rows == 30_001
+
+
+def test_many_values_give_the_same_whether_they_were_foreseen_or_not(mixed, monkeypatch):
+    foreseen = scan.scan(mixed)
+    monkeypatch.setattr(scan, "SMALL", 1 << 40)
+    unforeseen = scan.scan(mixed)
+    monkeypatch.setattr(scan, "MOST_GROUPS", 5_000)
+    reduced = scan.scan(mixed)
+    who = foreseen.columns["who"]
+    assert isinstance(who, Texts) and who.hashed and len(who.counts) == sketch.HASH_BUCKETS
+    for each in (unforeseen, reduced):
+        exact = each.columns["who"]
+        assert isinstance(exact, Texts) and exact.distinct == pytest.approx(who.distinct, rel=0.03)
+        each.columns["who"] = replace(exact, distinct=who.distinct)
+        if each is unforeseen:
+            assert same(foreseen, each)
+    # With another number of groups the hash's finer cells differ, not what becomes of numbers.
+    del foreseen.columns["who"], reduced.columns["who"]
+    assert same(foreseen, reduced)
+
+
+def test_figures_are_those_of_numpy(mixed):
+    table = scan.scan(mixed)
+    rows = measurements(60_000)
+    dose = np.array([row[0] for row in rows if row[0] != "?"], dtype=float)
+    column = table.columns["dose"]
+    assert isinstance(column, Numbers)
+    assert column.missing == 60_000 - len(dose)
+    assert column.moments.mean == pytest.approx(dose.mean(), rel=1e-12)
+    assert column.moments.deviation == pytest.approx(dose.std(), rel=1e-12)
+    assert (column.moments.minimum, column.moments.maximum) == (dose.min(), dose.max())
+    assert column.fractional == int((dose != np.floor(dose)).sum())
+    keys, counts = np.unique(sketch.truncate(dose, column.bits), return_counts=True)
+    assert (keys == column.keys).all() and (counts == column.counts).all()
+    assert len(keys) <= sketch.MOST_KEYS < len(np.unique(sketch.truncate(dose, column.bits + 1)))
+    age = table.columns["age"]
+    assert isinstance(age, Numbers) and age.mistyped == sum(row[4] == "n/a" for row in rows)
+
+
+def test_all_formats_give_the_same(mixed, tmp_path):
+    expected = scan.scan(mixed)
+    path = relation.text(str(mixed.files[0]))
+    with relation.connect(ordered=True) as engine:
+        columns = "{" + ", ".join(f"'{name}': 'VARCHAR'" for name in WIDE) + "}"
+        csv = f"read_csv({path}, columns = {columns}, header = false, nullstr = '?')"
+        engine.execute(f"COPY (FROM {csv}) TO '{tmp_path}/rows.jsonl' (FORMAT json)")
+        typed = 'dose::DOUBLE AS dose, id::BIGINT AS id, who, "group", age'
+        engine.execute(f"COPY (SELECT {typed} FROM {csv}) TO '{tmp_path}/rows.parquet'")
+    (tmp_path / "rows.csv.gz").write_bytes(gzip.compress(mixed.files[0].read_bytes(), 1))
+    types = {"dose": "DOUBLE", "id": "BIGINT", "who": "VARCHAR", "group": "VARCHAR", "age": "VARCHAR"}
+    for file, more in (
+        ("rows.jsonl", {"format": "json"}),
+        ("rows.parquet", {"format": "parquet", "types": types}),
+        ("rows.csv.gz", {}),
+    ):
+        found = scan.scan(replace(mixed, files=(tmp_path / file,), **more))
+        assert same(expected, found), file
+
+
+def test_a_number_is_what_everybody_reads_as_one(tmp_path):
+    cells = [
+        "5",
+        " 5 ",
+        "5.0",
+        "+5",
+        "5e0",
+        "1_0",
+        "0x10",
+        "five",
+        "nan",
+        "inf",
+        "-Infinity",
+        "",
+        "?",
+        " ? ",
+        "٣",
+        "1e999",
+    ]
+    file = write(tmp_path / "cells.csv", [[cell, 1] for cell in cells])
+    column = scan.scan(source(file, names=("a", "b"))).columns["a"]
+    assert isinstance(column, Numbers)
+    assert (column.keys.tolist(), column.counts.tolist()) == ([5.0], [5])
+    assert (column.missing, column.mistyped) == (3, 8)
+
+
+def test_minus_zero_is_zero(tmp_path):
+    file = write(tmp_path / "cells.csv", [["0", 1], ["-0", 1], ["-0.0", 1]])
+    column = scan.scan(source(file, names=("a", "b"))).columns["a"]
+    assert isinstance(column, Numbers) and column.counts.tolist() == [3]
+
+
+def test_a_long_text_is_kept_as_its_hash(tmp_path):
+    file = write(tmp_path / "cells.csv", [["x" * 5000, 1], ["y", 1]])
+    column = scan.scan(source(file, names=("a", "b"), text=("a",))).columns["a"]
+    assert isinstance(column, Texts) and all(len(value) < 50 for value in column.counts)
+
+
+def test_buckets_are_the_same_in_sql_and_in_python():
+    with relation.connect() as engine:
+        for value in ("", "a", "é", "x" * 300):
+            query = f"SELECT (md5_number({relation.text(value)}) % {scan.MOST_GROUPS})::BIGINT"
+            assert sketch.bucket(value) == f"#{engine.execute(query).fetchone()[0] % sketch.HASH_BUCKETS}"
+
+
+def test_hundreds_of_columns(tmp_path):
+    names = tuple(f"c{i}" for i in range(300))
+    file = write(tmp_path / "wide.csv", [[i * j % 7 for i in range(300)] for j in range(500)])
+    table = scan.scan(source(file, names=names))
+    assert table.rows == 500 and len(table.columns) == 300
+
+
+@pytest.mark.parametrize("name", ["a[1].csv", "b*.csv", "it's.csv", "year=2026.csv", "sp ace.csv"])
+def test_any_name_of_a_file(tmp_path, name):
+    assert scan.scan(source(write(tmp_path / name, patients(5, 1)))).rows == 5
+
+
+def test_rows_are_named_by_their_number(tmp_path):
+    one = write(tmp_path / "one.csv", [[1, 2], [3, "x"], ["", 4]])
+    two = write(tmp_path / "two.csv", [["?", 4], [9, 9]])
+    given = source(one, two, names=("a", "b"), folder=tmp_path)
+    assert scan.rows_where(given, 0, "cell IS NULL", 9) == [("one.csv", 3, None), ("two.csv", 1, None)]
+    assert scan.rows_where(given, 1, "cell IS NOT NULL AND number IS NULL", 9) == [("one.csv", 2, "x")]
+    assert scan.rows_where(given, 0, "number > 0", 2) == [("one.csv", 1, "1"), ("one.csv", 2, "3")]
+
+
+def test_the_draw_is_uniform_and_the_same_every_time(tmp_path):
+    rows = [[i, 1] for i in range(100_000)]
+    given = source(write(tmp_path / "rows.csv", rows), names=("a", "b"))
+    drawn = sample.draw(given)
+    assert drawn == sample.draw(given) and len({each.cells for each in drawn}) == sample.ROWS
+    places = np.sort([int(each.cells[0] or 0) for each in drawn]) / 100_000
+    # Kolmogorov and Smirnov's statistic: 1.95 / sqrt(n) is passed by chance once in a thousand.
+    gap = np.abs(places - (np.arange(sample.ROWS) + 0.5) / sample.ROWS).max()
+    assert gap < 1.95 / math.sqrt(sample.ROWS)
+
+
+def test_draws_of_files_of_different_sizes_merge_in_proportion(tmp_path):
+    big = write(tmp_path / "big.csv", [["big", 1]] * 90_000)
+    small = write(tmp_path / "small.csv", [["small", 1]] * 10_000)
+    drawn = sample.draw(source(big, small, names=("a", "b"), text=("a",)))
+    share = sum(each.cells[0] == "small" for each in drawn) / len(drawn)
+    assert share == pytest.approx(0.1, abs=0.05)
+
+
+def test_a_compressed_file_and_a_parquet_file_are_drawn_from_as_well(tmp_path):
+    file = write(tmp_path / "rows.csv", [[i, i % 7] for i in range(100_000)])
+    (tmp_path / "rows.gz").write_bytes(gzip.compress(file.read_bytes(), 1))
+    with relation.connect(ordered=True) as engine:
+        engine.execute(
+            f"COPY (SELECT column0 AS a, column1 AS b FROM read_csv('{file}')) TO '{tmp_path}/rows.parquet' "
+            "(ROW_GROUP_SIZE 2048)"
+        )
+    types = {"a": "BIGINT", "b": "BIGINT"}
+    for name, more in (("rows.gz", {}), ("rows.parquet", {"format": "parquet", "types": types})):
+        drawn = sample.draw(source(tmp_path / name, names=("a", "b"), **more))
+        assert len(drawn) == sample.ROWS
+        places = np.sort([int(each.cells[0] or 0) for each in drawn]) / 100_000
+        assert np.abs(places - (np.arange(sample.ROWS) + 0.5) / sample.ROWS).max() < 0.08
