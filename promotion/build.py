@@ -211,7 +211,7 @@ def default_version(commit: str, clean: bool, images: Mapping[str, str]) -> str:
     name = f"{number}-{commit[:12]}"
     if clean:
         return name
-    files = _files("", commit, images, {}, None)
+    files = _files(number, commit, images, {}, None)
     parts = [*images.values(), tree_digest(), *(digest(content) for content in files.values())]
     return f"{name}-{hashlib.sha256(' '.join(sorted(parts)).encode()).hexdigest()[:8]}"
 

@@ -56,8 +56,8 @@ def check(registry: Registry, images: Mapping[str, str], tag: str | None = None)
     """
     for repository, digest in images.items():
         registry.manifest(repository, digest)
-        if tag is not None:
-            registry.check_tag(repository, tag, digest)
+    for repository, digest in images.items() if tag is not None else ():
+        registry.check_tag(repository, tag, digest)
 
 
 def copy(source: Registry, target: Registry, images: Mapping[str, str], tag: str) -> Transfer:
