@@ -112,12 +112,12 @@ def read(
 
 
 def width(file: Path) -> int:
-    """Return the number of cells in a CSV file's first row, 0 where it has none or is no text."""
+    """Return the number of cells in a CSV file's first row; 1 where there is none, which reading it then names."""
     try:
         with _open(file) as stream:
-            return len(next((cells for cells in csv.reader(_lines(stream)) if cells), []))
+            return len(next((cells for cells in csv.reader(_lines(stream)) if cells), [""]))
     except (BadRow, csv.Error):
-        return 0
+        return 1
 
 
 def _open(file: Path) -> TextIO:

@@ -85,7 +85,7 @@ def test_a_line_without_end_is_not_read_to_its_end(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "width"),
-    [(b"1,2,3\n4\n", 3), (b"\n\n1,2", 2), (b"", 0), (b"\xff\xfe1,2", 0), (b'"', 1)],
+    [(b"1,2,3\n4\n", 3), (b"\n\n1,2", 2), (b"", 1), (b"\xff\xfe1,2", 1), (b'"', 1)],
 )
 def test_the_first_row_says_how_wide_a_file_is(tmp_path, content, width):
     file = tmp_path / "part.csv"

@@ -91,7 +91,7 @@ def _model_files(
         "metrics": trained.metrics,
         "model_sha256": hashlib.sha256(trained.model).hexdigest(),
         "rounds": trained.rounds,
-        "training_rows": len(training.labels),
+        "training_rows": trained.rows,
         "xgboost": xgboost.__version__,
     }
     files: dict[Path, bytes | str] = {

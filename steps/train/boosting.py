@@ -22,9 +22,10 @@ History = dict[str, dict[str, list[float]]]
 
 @dataclass(frozen=True)
 class Trained:
-    """A model as XGBoost's UBJSON, the number of its rounds, and every metric after the last of them."""
+    """A model as XGBoost's UBJSON, all hosts' rows, the number of its rounds, and every metric after the last."""
 
     model: bytes
+    rows: int
     rounds: int
     metrics: dict[str, float]
 
@@ -60,7 +61,8 @@ def agreed(training: Channel, validation: Channel | None) -> tuple[Channel, Chan
     width = int(_over_hosts(np.array([max(found)], np.int64), collective.Op.MAX)[0])
     for name, channel in (("train", training), ("validation", validation)):
         if channel is not None and channel.widened(width).features.shape[1] != width:
-            raise StepFailed(f"channel {name}: {channel.features.shape[1]} features, where {width} belong.")
+            features = channel.features.shape[1]
+            raise StepFailed(f"channel {name}: {features} feature{'s'[features == 1 :]} where {width} belong.")
     return training.widened(width), validation and validation.widened(width)
 
 
@@ -115,7 +117,8 @@ def train(
     # What the metadata says needn't be in the model as well, where it would tell two equal models apart.
     booster.set_attr(best_iteration=None, best_score=None)
     metrics = {f"{data}:{metric}": series[rounds - 1] for data, metric, series in _series(history)}
-    return Trained(bytes(booster.save_raw("ubj")), rounds, metrics)
+    rows = int(_over_hosts(np.array([len(training.labels)], np.int64), collective.Op.SUM)[0])
+    return Trained(bytes(booster.save_raw("ubj")), rows, rounds, metrics)
 
 
 def _require_both_classes(training: Channel) -> None:
