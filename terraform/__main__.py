@@ -12,7 +12,7 @@ from pipeline.settings import ENVIRONMENTS, WrongSettings, is_local
 from pipeline.templates import WrongTemplate
 from promotion.accounts import Account
 from promotion.refusals import Refused as ReleaseRefused
-from terraform import checks, iam
+from terraform import checks, iam, lint
 from terraform.refusals import Refused
 from terraform.root import CHANGED, LAYERS, Root
 from terraform.run import Confirm, Run
@@ -49,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, words in (("apply", _apply, "make it so"), ("destroy", _destroy, "unmake it")):
         command(name, run, words).add_argument("--yes", action="store_true", help="don't ask")
     command("unlock", _unlock, "take the states' locks away from a run that is gone for good")
+    added = commands.add_parser("lint", help="check format, validity, module tests, the policy scan and the reasons")
+    added.set_defaults(run=lambda _: lint.check())
     added = commands.add_parser("iam", help="write the list of every IAM statement with its reason")
     added.add_argument("--out", type=Path, default=iam.PAGE)
     added.set_defaults(run=lambda options: iam.write(options.out))
