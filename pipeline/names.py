@@ -66,6 +66,10 @@ class Names:
         """ARN of this account's topic of notifications."""
         return self._arn("sns", self.name("notifications"))
 
+    def dead_letters(self) -> str:
+        """ARN of this account's queue of events that could not be delivered or dealt with."""
+        return self._arn("sqs", self.name("dead-letters"))
+
     def repository(self, step: str) -> str:
         """Name of a step's ECR repository."""
         return f"{self.settings.project}/{step}"

@@ -286,6 +286,8 @@ def _function(account: Account, name: str) -> str:
         "Description": function["description"],
         "Environment": {"Variables": all_of["environment"]},
     }
+    if function.get("dead_letters"):
+        configuration["DeadLetterConfig"] = {"TargetArn": account.names.dead_letters()}
     made = _ensure(aws.create_function, **configuration, Code=code)
     if made is None:
         aws.update_function_configuration(**configuration)
