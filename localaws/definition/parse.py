@@ -157,7 +157,7 @@ def _step(item: dict[str, Any], path: str, branch: tuple[str, Branch] | None) ->
     form = EXECUTED[kind]
     _object(item, path, (*COMMON, *form.members))
     for member in form.required:
-        if member not in item:
+        if item.get(member) is None:
             raise InvalidDefinition(path, f"{member} is missing")
     free = kind in ("Lambda", "Callback")
     if "Arguments" not in item and not free:
@@ -185,7 +185,7 @@ def _step(item: dict[str, Any], path: str, branch: tuple[str, Branch] | None) ->
         retry_policies=_retries(item, path),
         display_name=item.get("DisplayName"),
         description=item.get("Description"),
-        settings={name: item[name] for name in form.members if name in item and name not in own},
+        settings={name: item[name] for name in form.members if item.get(name) is not None and name not in own},
     )
 
 

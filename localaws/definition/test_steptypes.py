@@ -128,7 +128,8 @@ def test_properties_that_a_type_doesnt_have_are_refused(read, fail, kind):
 @pytest.mark.parametrize(
     ("kind", "change", "path", "sentence"),
     [
-        ("Lambda", {"FunctionArn": None}, ".FunctionArn", "must be a text or a reference"),
+        ("Lambda", {"FunctionArn": None}, "", "FunctionArn is missing"),
+        ("Lambda", {"FunctionArn": ["f"]}, ".FunctionArn", "must be a text or a reference"),
         ("Lambda", {"FunctionArn": ...}, "", "FunctionArn is missing"),
         ("Lambda", {"OutputParameters": "x"}, ".OutputParameters", "must be a list"),
         ("Lambda", {"OutputParameters": [{}]}, ".OutputParameters[0]", "OutputName is missing"),
@@ -160,6 +161,12 @@ def test_what_a_type_doesnt_take_is_refused(read, kind, change, path, sentence):
         read(step, Parameters=PARAMETERS)
     assert caught.value.path == f"Steps.Step{path}"
     assert caught.value.message.startswith(sentence)
+
+
+def test_what_is_null_is_absent(read):
+    """The SDK writes baselines that weren't supplied as null."""
+    step = {"Name": "Step", "Type": "QualityCheck", **STEPS["QualityCheck"], "SuppliedBaselineStatistics": None}
+    assert "SuppliedBaselineStatistics" not in read(step, Parameters=PARAMETERS).steps["Step"].settings
 
 
 def test_names_of_jobs_are_known_to_their_own_steps_only(read):
