@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from localaws import events
 from localaws.definition import Definition, Unresolvable, parse
-from localaws.engine import cache, retries, steps
+from localaws.engine import cache, retries, steps, trials
 from localaws.engine.checks import check_properties
-from localaws.engine.kinds import FINAL, JOB_TYPES
+from localaws.engine.kinds import FINAL, JOB_TYPES, TUNING
 from localaws.engine.plan import RUNNING, Plan
 from localaws.engine.scope import ExecutionScope
 from localaws.errors import Conflict
@@ -270,6 +270,8 @@ class Engine:
             status = {"Completed": "Succeeded"}.get(job.status, job.status)
             failure = f"{job.body.get('FailureReason') or 'The job failed.'}" if status == "Failed" else None
             properties = steps.describe_job(job)
+            if job.key.kind == TUNING.kind:
+                properties["TrainingJobSummaries"] = trials.best_first(store, job.key)
             if record.body["_type"] in ("QualityCheck", "ClarifyCheck") and status != "Stopped":
                 step = _parsed(execution.body["_definition"]).steps[name]
                 status, failure, properties = check_properties(self._app, execution, step, record, job, failure)

@@ -91,17 +91,22 @@ def _client_error(code: str) -> str:
 
 def _job(job: JobType, metadata: str) -> Callable[[Turn], Result]:
     def act(turn: Turn) -> Result:
-        return start_job(turn, job, metadata, turn.arguments)
+        name = _job_name(turn, job)
+        # The arguments may hold the job's own name, as Execution.TrainingJobName.
+        turn.scope.execution = {**turn.scope.execution, job.name: name}
+        return start_job(turn, job, metadata, turn.arguments | {job.name: name})
 
     return act
 
 
+def _job_name(turn: Turn, job: JobType) -> str:
+    name = turn.name(resolve(turn.step.arguments.get(job.name), turn.scope))
+    return name[-32:].lstrip("-") if job is TUNING else name
+
+
 def start_job(turn: Turn, job: JobType, metadata: str, request: dict[str, Any]) -> Result:
-    """Create the step's job; the step ends when the job does."""
-    name = turn.name(request.get(job.name))
-    if job is TUNING:
-        name = name[-32:].lstrip("-")
-    request = request | {job.name: name}
+    """Create the step's job, whose name is in the request; the step ends when the job does."""
+    name = request[job.name]
     store, key = turn.app.store, turn.execution.key
     with store.transaction():
         made = turn.invoke(f"Create{job.kind}", request)
@@ -240,6 +245,7 @@ def _check(turn: Turn) -> Result:
     request, metadata = check_request(turn)
     if request is None:
         return Result("Succeeded", None, {turn.step.type: metadata}, metadata)
+    request |= {PROCESSING.name: _job_name(turn, PROCESSING)}
     result = start_job(turn, PROCESSING, "ProcessingJob", request)
     metadata["CheckJobArn"] = result.metadata["ProcessingJob"]["Arn"]
     return Result(None, metadata={turn.step.type: metadata})

@@ -13,6 +13,9 @@ from localaws.store import Key, Record, Store
 CONFIG = "HyperParameterTuningJobConfig"
 _IMPROVEMENT = 0.01
 """Share by which a result must be better than the best one to count as better (BestObjectiveNotImproving)."""
+MOST_SUMMARIES = 50
+"""Training jobs of a tuning step that its properties know (Amazon SageMaker AI developer guide, "Tuning step")."""
+
 _PASSED = (
     "RoleArn",
     "InputDataConfig",
@@ -90,6 +93,12 @@ def count(job: Record, launched: Sequence[Record]) -> None:
     if results:
         job.body["BestTrainingJob"] = summary(min(results, key=loss))
     job.body["TuningJobCompletionDetails"] = {"NumberOfTrainingJobsObjectiveNotImproving": _stale(results)}
+
+
+def best_first(store: Store, tuning: Key) -> list[dict[str, Any]]:
+    """Summaries of the training jobs that have a result, the best first: the step's TrainingJobSummaries."""
+    results = [child for child in children(store, tuning) if value_of(child) is not None]
+    return [summary(child) for child in sorted(results, key=loss)][:MOST_SUMMARIES]
 
 
 def _stale(results: Sequence[Record]) -> int:
