@@ -9,7 +9,6 @@ of such an image does.
 Sources: ENVIRONMENT_VARIABLES.md of aws/sagemaker-training-toolkit; README.md of aws/sagemaker-inference-toolkit.
 """
 
-import collections
 import importlib.util
 import io
 import json
@@ -34,7 +33,6 @@ OWN = "sagemaker_"
 
 DISTRIBUTIONS = ("sagemaker_mpi_enabled", "sagemaker_parameter_server_enabled", "sagemaker_torch_distributed_enabled",
                  "sagemaker_distributed_dataparallel_enabled", "sagemaker_pytorch_ddp_enabled")  # fmt: skip
-LAST_LINES = 5
 CSV, JSON, JSON_LINES, NPY = "text/csv", "application/json", "application/jsonlines", "application/x-npy"
 
 
@@ -91,20 +89,19 @@ def run(command, environment, folder):
     variables = {**os.environ, **environment}
     process = subprocess.Popen(command, cwd=folder, env=variables, stderr=subprocess.PIPE)
     signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
-    last = collections.deque(maxlen=LAST_LINES)
+    last = ""
     for line in process.stderr:
         sys.stderr.buffer.write(line)
         sys.stderr.buffer.flush()
-        last.append(line.decode(errors="replace").rstrip())
+        last = line.decode(errors="replace").strip() or last
     code = process.wait()
     if code < 0:
         code = 128 - code
     failure = ML / "output" / "failure"
     if code and not failure.exists():
-        said = "\n".join(last)
         shown = " ".join(shlex.quote(part) for part in command)
         failure.parent.mkdir(parents=True, exist_ok=True)
-        failure.write_text(f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{said}"\nCommand "{shown}"')
+        failure.write_text(f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{last}"\nCommand "{shown}"')
     return code
 
 
