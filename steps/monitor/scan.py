@@ -37,6 +37,9 @@ COLUMNS_AT_ONCE = 24
 MOST_GROUPS = 1 << 16
 """Groups of a column that are taken into memory; of more, only what a sketch keeps."""
 
+HASH_CELLS = 1 << 16
+"""Cells of a hash by which different texts are estimated; neighbours share a sketch's bucket."""
+
 LONGEST_TEXT = 200
 """Characters of a value that are kept; a longer one is known by its hash."""
 
@@ -127,8 +130,8 @@ def _group(
         if way.kind == EXACT:
             inner.append(f"{cell} AS {keyed}")
         elif way.kind == BUCKETS:
-            known = f"md5_number(trim({cell}::VARCHAR)) % {MOST_GROUPS}"
-            inner.append(f"CASE WHEN NOT {relation.missing(cell, source, i)} THEN ({known})::BIGINT END AS {keyed}")
+            known = _cell_of(f"trim({cell}::VARCHAR)")
+            inner.append(f"CASE WHEN NOT {relation.missing(cell, source, i)} THEN {known} END AS {keyed}")
         else:
             inner += [f"{relation.number(cell, source, i)} AS n{i}", f"{cell}"]
             sums.append(i)
@@ -179,7 +182,7 @@ def _texts(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: 
     value = f"trim({key}::VARCHAR)"
     if many:
         distinct = _one(engine, f"SELECT count(DISTINCT {value}) {groups} AND {present}")[0]
-        cell = f"(md5_number({value}) % {MOST_GROUPS})::BIGINT AS cell"
+        cell = f"{_cell_of(value)} AS cell"
         found = engine.execute(
             f"SELECT {cell}, sum(rows)::BIGINT AS rows {groups} AND {present} GROUP BY cell"
         ).fetchnumpy()
@@ -193,6 +196,11 @@ def _texts(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: 
     return Texts.of({str(value): int(rows) for value, rows in found}, int(absent))
 
 
+def _cell_of(value: str) -> str:
+    """Return the SQL of which cell of the hash a text falls into; `sketch.bucket` is a coarser one."""
+    return f"(md5_number_lower({value}) & {HASH_CELLS - 1})::BIGINT"
+
+
 def _bucketed(found: dict[str, Any], distinct: int | None) -> Texts:
     """Return the column of counts per cell of the hash; unknown, `distinct` is estimated by linear counting."""
     cells, rows = np.ma.asarray(found["cell"]), np.asarray(found["rows"], dtype=np.int64)
@@ -200,8 +208,8 @@ def _bucketed(found: dict[str, Any], distinct: int | None) -> Texts:
     occupied = int(present.sum())
     if distinct is None:
         # Whang, Vander-Zanden and Taylor 1990, doi:10.1145/78922.78925; a full table says only "at least".
-        free = max(1, MOST_GROUPS - occupied)
-        distinct = round(-MOST_GROUPS * float(np.log(free / MOST_GROUPS)))
+        free = max(1, HASH_CELLS - occupied)
+        distinct = round(-HASH_CELLS * float(np.log(free / HASH_CELLS)))
     counts = np.bincount(cells.data[present].astype(np.int64) % HASH_BUCKETS, rows[present], HASH_BUCKETS)
     buckets = {f"#{place}": int(count) for place, count in enumerate(counts.tolist()) if count}
     return Texts(dict(sorted(buckets.items())), int(rows[~present].sum()), distinct, hashed=True)

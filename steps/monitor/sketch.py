@@ -194,9 +194,9 @@ class Texts:
 
 def bucket(value: str) -> str:
     """Return the name of a value's bucket, the same on every host and in every release."""
-    # DuckDB's md5_number, so that the scan can do it; nothing here has to be secret.
-    number = int.from_bytes(hashlib.md5(value.encode(), usedforsecurity=False).digest(), "little") % HASH_BUCKETS
-    return f"#{number}"
+    # DuckDB's md5_number_lower, so that the scan can do it; nothing here has to be secret.
+    digest = hashlib.md5(value.encode(), usedforsecurity=False).digest()
+    return f"#{int.from_bytes(digest[8:], 'little') % HASH_BUCKETS}"
 
 
 Column = Numbers | Texts

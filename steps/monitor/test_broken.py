@@ -1,10 +1,12 @@
 """Bad input: one sentence that names the place, and nothing written."""
 
 import gzip
+import json
+from pathlib import Path
 
 import pytest
 
-from steps.monitor import broken
+from steps.monitor import broken, relation
 from steps.monitor.conftest import NAMES, patients
 
 
@@ -13,6 +15,7 @@ def failed(container, **settings) -> str:
     assert container.run(**settings) == 1
     assert not container.output.exists() or not list(container.output.iterdir())
     assert "defect" not in container.message and container.message.count("\n") == 0
+    assert len(container.message) <= 1024
     return container.message
 
 
@@ -53,7 +56,7 @@ def test_another_encoding_in_the_middle(checked):
 def test_one_line_without_end_is_read_in_bounded_memory(checked):
     file = checked.put([])
     with file.open("wb") as stream:
-        stream.truncate(64 * broken.LONGEST_LINE)
+        stream.truncate(1 << 30)
     assert "line 1" in failed(checked)
     file.write_bytes(b"4," * broken.LONGEST_LINE)
     assert failed(checked) == f"batch.csv, line 1: longer than {broken.LONGEST_LINE} bytes."
@@ -75,6 +78,140 @@ def test_a_gzip_file_reads_as_any_other(checked):
     assert checked.read("verdict.json")["rows"] == 48
 
 
+def test_a_header_missing_where_one_belongs_is_not_taken_for_names(checked, capsys):
+    checked.put([[51234, *row[1:]] for row in patients(48, 2)])
+    assert failed(checked, dataset_format={"csv": {"header": True}}).startswith("batch.csv, row 1: no header line")
+    assert "51234" not in "".join(capsys.readouterr())
+
+
+def test_a_header_missing_from_a_new_baseline(container):
+    container.put(patients(48, 2))
+    assert failed(container, dataset_format={"csv": {"header": True}}).startswith("batch.csv, row 1: no header line")
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (("bi_rads", "age", "age", "margin", "density"), "column age occurs twice"),
+        (("bi_rads", "age", "", "margin", "density"), "column 3 has no name"),
+    ],
+)
+def test_a_header_that_names_no_columns(checked, header, said):
+    checked.put(patients(48, 2), header=header)
+    assert failed(checked, dataset_format={"csv": {"header": True}}) == f"batch.csv, header line: {said}."
+
+
+def test_files_of_one_batch_with_different_columns(checked):
+    checked.put(patients(20, 2), "a.csv", header=NAMES)
+    checked.put(patients(20, 3), "b.csv", header=NAMES[::-1])
+    said = failed(checked, dataset_format={"csv": {"header": True}})
+    assert said == "b.csv: its columns aren't those of a.csv."
+
+
+def test_a_file_among_many_is_named(checked):
+    rows = patients(48, 2)
+    checked.put(rows[:20], "day=1/part.csv")
+    checked.put([*rows[20:], [1, 2, 3, 4, 5, 6]], "day=2/part.csv")
+    assert failed(checked) == "day=2/part.csv, row 29: 6 columns where 5 belong."
+
+
+def test_lines_that_end_in_two_ways(checked):
+    file = checked.put(patients(48, 2))
+    with file.open("ab") as stream:
+        stream.write(b"4,50,1,1,3\r\n")
+    assert failed(checked).startswith("batch.csv, line 49: ends otherwise")
+
+
+def test_a_quote_that_is_never_closed(checked):
+    rows = patients(48, 2)
+    checked.put([*rows[:9], ['"4', *rows[9][1:]], *rows[10:]])
+    assert failed(checked).startswith("batch.csv, row 10: not readable as CSV")
+
+
+@pytest.mark.parametrize("content", [b"PAR1", b"4,50,1,1,3\n"])
+def test_what_is_no_parquet_file(checked, content):
+    checked.put([], "batch.parquet").write_bytes(content)
+    assert "batch.parquet: damaged, cut off, or not a Parquet file." in failed(checked, dataset_format={"parquet": {}})
+
+
+def parquet(checked, query: str) -> Path:
+    file = checked.put([], "batch.parquet")
+    with relation.connect() as engine:
+        engine.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet, COMPRESSION uncompressed)")
+    return file
+
+
+ROWS = ", ".join(f"(random() * 5)::INTEGER AS {name}" for name in NAMES)
+
+
+def test_a_parquet_file_that_was_cut_or_changed(checked):
+    file = parquet(checked, f"SELECT {ROWS} FROM range(20000)")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    assert failed(checked, dataset_format={"parquet": {}}).startswith("batch.parquet: damaged")
+    file.write_bytes(b"PAR1" + b"\xff" * 20_000 + whole[20_004:])
+    assert failed(checked, dataset_format={"parquet": {}}).startswith("batch.parquet: damaged")
+
+
+def test_nested_values_in_parquet(checked):
+    parquet(checked, f"SELECT {ROWS}, [1, 2] AS visits FROM range(20)")
+    assert failed(checked, dataset_format={"parquet": {}}) == "batch.parquet, column visits: holds nested values."
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"age": 50', "not readable as JSON"),
+        ("[4, 50, 1, 1, 3]", "not a JSON object"),
+        ("4,50,1,1,3", "not readable as JSON"),
+    ],
+)
+def test_a_line_that_is_no_json_object(checked, line, said):
+    good = json.dumps(dict(zip(NAMES, (4, 50, 1, 1, 3), strict=True)))
+    checked.put([], "batch.jsonl").write_text(f"{good}\n" * 30_000 + f"{line}\n{good}\n")
+    assert failed(checked, dataset_format={"json": {}}) == f"batch.jsonl, line 30001: {said}."
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ("{}", "not a record of data capture"),
+        ('{"captureData": {}, "eventMetadata": {}}', "no endpointInput"),
+        (
+            '{"captureData": {"endpointInput": {"data": "%%", "encoding": "BASE64"}}, "eventMetadata": {}}',
+            "endpointInput isn't base64 of text",
+        ),
+        (
+            '{"captureData": {"endpointInput": {"data": "{", "encoding": "JSON"}}, "eventMetadata": {}}',
+            "endpointInput isn't readable as JSON",
+        ),
+        (
+            '{"captureData": {"endpointInput": {"data": "1", "encoding": "XML"}}, "eventMetadata": {}}',
+            "endpointInput has an encoding that is none of CSV, JSON and BASE64",
+        ),
+    ],
+)
+def test_a_record_that_data_capture_did_not_write(checked, record, said):
+    checked.put([], "records.jsonl").write_text(record + "\n")
+    assert failed(checked, dataset_format={"sagemakerCaptureJson": {}}) == f"records.jsonl, line 1: {said}."
+
+
+def test_a_million_categories_are_a_violation(container):
+    rows = patients(600, 1)
+    container.put([[*row, "abcde"[i % 5]] for i, row in enumerate(rows)], header=(*NAMES, "clinic"))
+    assert container.run({"csv": {"header": True}}) == 0
+    container.use_as_baseline()
+    lines = (f"4,50,1,1,3,clinic {number}\n" for number in range(1_000_000))
+    container.put([]).write_text("".join(lines))
+    assert container.run() == 0
+    violations = container.read("constraint_violations.json")["violations"]
+    found = {v["constraint_check_type"]: v for v in violations if v["feature_name"] == "clinic"}
+    assert {"categorical_values_check", "baseline_drift_check"} <= found.keys()
+    assert found["categorical_values_check"]["rows"][0] == {"file": "batch.csv", "row": 1}
+    (feature,) = [f for f in container.read("statistics.json")["features"] if f["name"] == "clinic"]
+    assert feature["string_statistics"]["distinct_count"] > 200_000
+
+
 def test_a_baseline_of_another_table(checked, tmp_path):
     checked.put(patients(48, 2))
     statistics = tmp_path / "statistics.json"
@@ -89,6 +226,42 @@ def test_a_baseline_that_is_none(checked, tmp_path, content):
     other.write_text(content)
     assert failed(checked, baseline_constraints=str(other)).startswith("other.json: ")
     assert failed(checked, baseline_statistics=str(other)).startswith("other.json: ")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("datatype_check_threshold", "high", "isn't a number"),
+        ("distribution_constraints", 3, "isn't an object"),
+        ("missing_values", "?", "isn't a list of texts"),
+        ("report_values", "yes", "is neither Enabled nor Disabled"),
+        ("row_count_constraints", {"minimum": "one"}, "isn't a whole number"),
+    ],
+)
+def test_a_constraint_that_is_none(checked, setting, value, said):
+    checked.put(patients(48, 2))
+    file = checked.root / "processing/input/baseline/constraints.json"
+    content = json.loads(file.read_text())
+    content["monitoring_config"][setting] = value
+    file.write_text(json.dumps(content))
+    message = failed(checked)
+    assert message.startswith("constraints.json: monitoring_config.") and said in message
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("start_time", "yesterday"),
+        ("end_time", "15:20"),
+        ("publish_cloudwatch_metrics", "true"),
+        ("analysis_type", "BIAS"),
+        ("categorical_drift_method", "Cosine"),
+        ("record_preprocessor_script", "/opt/ml/processing/code/preprocess.py"),
+    ],
+)
+def test_a_setting_that_is_none(checked, variable, value):
+    checked.put(patients(48, 2))
+    assert failed(checked, **{variable: value}).startswith(f"{variable} is")
 
 
 def test_one_baseline_setting_without_the_other(checked):
