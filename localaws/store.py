@@ -76,23 +76,29 @@ class Store:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Store]:
-        """All of the block's writes or none; on disk when the block ends. May be nested."""
+        """All of the block's writes or none; on disk when the block ends.
+
+        May be nested: an inner block that raises takes back its own writes only, if the outer one goes on.
+        """
         with self._lock:
-            if not self._depth:
-                self._connection.execute("BEGIN IMMEDIATE")
+            level, mark = self._depth, len(self._after)
+            self._connection.execute(f"SAVEPOINT level{level}" if level else "BEGIN IMMEDIATE")
             self._depth += 1
             try:
                 yield self
+                if not level:
+                    self._connection.execute("COMMIT")
             except BaseException:
                 self._depth -= 1
-                if not self._depth:
-                    self._connection.execute("ROLLBACK")
-                    self._after.clear()
+                del self._after[mark:]
+                # A full disk has rolled everything back already.
+                if self._connection.in_transaction:
+                    self._connection.execute(f"ROLLBACK TO level{level}" if level else "ROLLBACK")
                 raise
             self._depth -= 1
-            if self._depth:
+            if level:
+                self._connection.execute(f"RELEASE level{level}")
                 return
-            self._connection.execute("COMMIT")
             after, self._after = self._after, []
         for call in after:
             call()

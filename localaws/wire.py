@@ -138,7 +138,9 @@ def _join(path: str, name: str) -> str:
 
 
 def _problems(shape: Shape, value: Any, path: str) -> Iterator[str]:
-    if isinstance(shape, StructureShape):
+    if value is None:
+        yield _problem("null", path, "Member must not be null")
+    elif isinstance(shape, StructureShape):
         for name in shape.required_members:
             if value.get(name) is None:
                 yield _problem("null", _join(path, name), "Member must not be null")

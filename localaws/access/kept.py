@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
-SECONDS = 5.0
+SECONDS = 30.0
 """How long a policy that was changed elsewhere than through this port may take to count."""
 
 
