@@ -1,0 +1,360 @@
+"""The two pipelines as the SageMaker Python SDK v2 emits them: the same steps, said in its words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import boto3
+from sagemaker.drift_check_baselines import DriftCheckBaselines
+from sagemaker.estimator import Estimator
+from sagemaker.inputs import TrainingInput, TransformInput
+from sagemaker.lambda_helper import Lambda
+from sagemaker.model import Model
+from sagemaker.model_metrics import MetricsSource, ModelMetrics
+from sagemaker.network import NetworkConfig
+from sagemaker.processing import ProcessingInput, ProcessingOutput, Processor
+from sagemaker.transformer import Transformer
+from sagemaker.workflow.condition_step import ConditionStep
+from sagemaker.workflow.conditions import ConditionEquals, ConditionGreaterThanOrEqualTo
+from sagemaker.workflow.execution_variables import ExecutionVariables
+from sagemaker.workflow.fail_step import FailStep
+from sagemaker.workflow.functions import Join, JsonGet
+from sagemaker.workflow.lambda_step import LambdaOutput, LambdaOutputTypeEnum, LambdaStep
+from sagemaker.workflow.model_step import ModelStep
+from sagemaker.workflow.parameters import ParameterFloat, ParameterInteger, ParameterString
+from sagemaker.workflow.pipeline import Pipeline
+from sagemaker.workflow.pipeline_context import PipelineSession
+from sagemaker.workflow.properties import PropertyFile
+from sagemaker.workflow.steps import ProcessingStep, TrainingStep, TransformStep
+
+from pipeline.inference import BATCH, MAX_PAYLOAD_MB
+from pipeline.names import Names
+from pipeline.release import Release
+from pipeline.settings import Settings
+from pipeline.train import CHAMPION, monotone_constraints
+
+PROCESSING = "/opt/ml/processing"
+
+
+class Emitted:
+    """Both pipelines of an environment for a release."""
+
+    def __init__(self, settings: Settings, release: Release) -> None:
+        self.settings, self.release, self.names = settings, release, Names(settings)
+        boto_session = boto3.Session(settings.account, "local", region_name=settings.region)
+        self.session = PipelineSession(boto_session=boto_session, default_bucket=self.names.data_bucket)
+
+    def _image(self, step: str) -> str:
+        return self.names.image(step, self.release.digest(step))
+
+    def _function(self, step: str, function: str, inputs: dict[str, Any], outputs: tuple[str, ...]) -> LambdaStep:
+        arn = self.names.function(function, self.release.function(function))
+        named = [LambdaOutput(output_name=output, output_type=LambdaOutputTypeEnum.String) for output in outputs]
+        return LambdaStep(
+            name=step, lambda_func=Lambda(function_arn=arn, session=self.session), inputs=inputs, outputs=named
+        )
+
+    def _run(self, bucket: str, prefix: str, *parts: str) -> Join:
+        return Join(on="/", values=[f"s3://{bucket}/{prefix}", ExecutionVariables.PIPELINE_EXECUTION_ID, *parts])
+
+    def _data(self, pipeline: str, *parts: str) -> Join:
+        return self._run(self.names.data_bucket, f"runs/{self.names.name(pipeline)}", *parts)
+
+    def _models(self, *parts: str) -> Join:
+        return self._run(self.names.models_bucket, f"{self.settings.environment}/{self.names.name('train')}", *parts)
+
+    def _processing(
+        self, step: str, image: str, instance: tuple[Any, Any], volume_key: Any, key: str,
+        inputs: list[ProcessingInput], outputs: list[tuple[str, Any, str]],
+        files: list[PropertyFile] | None = None, env: dict[str, str] | None = None,
+    ) -> ProcessingStep:  # fmt: skip
+        kind, count = instance
+        processor = Processor(
+            role=self.names.role(image),
+            image_uri=self._image(image),
+            instance_type=kind,
+            instance_count=count,
+            volume_size_in_gb=self.settings.volume_gb,
+            volume_kms_key=volume_key,
+            output_kms_key=key,
+            max_runtime_in_seconds=self.settings.max_runtime_seconds,
+            env=env,
+            network_config=NetworkConfig(
+                enable_network_isolation=self.settings.network.isolation, encrypt_inter_container_traffic=True
+            ),
+            sagemaker_session=self.session,
+        )
+        named = [
+            ProcessingOutput(output_name=name, destination=place, source=f"{PROCESSING}/{path}")
+            for name, place, path in outputs
+        ]
+        return ProcessingStep(name=step, step_args=processor.run(inputs=inputs, outputs=named), property_files=files)
+
+    def _pipeline(self, name: str, parameters: list[Any], steps: list[Any]) -> dict[str, Any]:
+        pipeline = Pipeline(self.names.name(name), parameters, steps=steps, sagemaker_session=self.session)
+        return json.loads(pipeline.definition())
+
+    def train(self) -> dict[str, Any]:
+        """Return the train pipeline's definition."""
+        settings, names = self.settings, self.names
+        data = ParameterString("InputDataUrl", default_value=f"s3://{names.data_bucket}/data/labelled/")
+        threshold = ParameterFloat("AucScoreThreshold", default_value=settings.auc_score_threshold)
+        processing_type = ParameterString("ProcessingInstanceType", default_value=settings.instance_types.processing)
+        processing_count = ParameterInteger("ProcessingInstanceCount", settings.instance_counts.processing)
+        training_type = ParameterString("TrainingInstanceType", default_value=settings.instance_types.training)
+        training_count = ParameterInteger("TrainingInstanceCount", settings.instance_counts.training)
+        champion = self._function(
+            "ResolveChampion",
+            "resolve",
+            {
+                "action": "champion",
+                "input_data_url": data,
+                "execution_arn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
+            },
+            CHAMPION,
+        )
+        said = champion.properties.Outputs
+        preprocess = self._processing(
+            "Preprocess", "preprocess", (processing_type, processing_count), said["VolumeKey"], names.data_key,
+            [_input("data", data, "input/data", "ShardedByS3Key")],
+            [
+                (part, self._data("train", "preprocess", part), f"output/{part}")
+                for part in ("train", "validation", "test", "baseline", "report")
+            ],
+        )  # fmt: skip
+        split = preprocess.properties.ProcessingOutputConfig.Outputs
+        train = self._training(training_type, training_count, said["VolumeKey"], split)
+        archive = train.properties.ModelArtifacts.S3ModelArtifacts
+        evaluation = PropertyFile(name="Evaluation", output_name="evaluation", path="evaluation.json")
+        evaluate = self._processing(
+            "Evaluate", "evaluate", (processing_type, 1), said["VolumeKey"], names.models_key,
+            [
+                _input("model", archive, "input/model"),
+                _input("champion", said["ModelDataUrl"], "input/champion"),
+                _input("test", split["test"].S3Output.S3Uri, "input/test"),
+            ],
+            [("evaluation", self._models("evaluate"), "output/evaluation")],
+            [evaluation],
+        )  # fmt: skip
+        baseline = self._processing(
+            "Baseline", "monitor", (processing_type, 1), said["VolumeKey"], names.models_key,
+            [_input("dataset", split["baseline"].S3Output.S3Uri, "input/dataset")],
+            [("baseline", self._models("baseline"), "output")],
+            env={
+                "dataset_format": json.dumps({"csv": {"header": True}}),
+                "dataset_source": f"{PROCESSING}/input/dataset",
+                "output_path": f"{PROCESSING}/output",
+            },
+        )  # fmt: skip
+        judged = evaluate.properties.ProcessingOutputConfig.Outputs["evaluation"].S3Output.S3Uri
+        gate = ConditionStep(
+            name="Gate",
+            conditions=[
+                ConditionGreaterThanOrEqualTo(
+                    left=JsonGet("Evaluate", evaluation, "binary_classification_metrics.auc.value"), right=threshold
+                ),
+                ConditionGreaterThanOrEqualTo(
+                    left=JsonGet("Evaluate", evaluation, "champion_comparison.auc_difference.upper"), right=0.0
+                ),
+            ],
+            if_steps=[baseline, self._register(said, archive, judged, baseline)],
+            else_steps=[
+                FailStep(
+                    name="MissedGate",
+                    error_message=Join(
+                        on="",
+                        values=[
+                            "The model missed the gate: its AUC on the test rows is below ", threshold,
+                            ", or it is significantly worse than the champion (", said["ModelPackageArn"],
+                            "). See ", judged, "/report.html.",
+                        ],
+                    ),
+                )
+            ],
+        )  # fmt: skip
+        parameters = [data, threshold, processing_type, processing_count, training_type, training_count]
+        return self._pipeline("train", parameters, [champion, preprocess, train, evaluate, gate])
+
+    def _training(self, kind: Any, count: Any, volume_key: Any, split: Any) -> TrainingStep:
+        estimator = Estimator(
+            image_uri=self._image("train"),
+            role=self.names.role("train"),
+            instance_type=kind,
+            instance_count=count,
+            volume_size=self.settings.volume_gb,
+            volume_kms_key=volume_key,
+            max_run=self.settings.max_runtime_seconds,
+            output_path=self._models("train"),
+            output_kms_key=self.names.models_key,
+            hyperparameters={"monotone_constraints": monotone_constraints(), **self.settings.hyperparameters},
+            enable_network_isolation=self.settings.network.isolation,
+            encrypt_inter_container_traffic=True,
+            sagemaker_session=self.session,
+        )
+        channels = {
+            name: TrainingInput(split[name].S3Output.S3Uri, distribution=distribution, content_type="text/csv")
+            for name, distribution in (("train", "ShardedByS3Key"), ("validation", "FullyReplicated"))
+        }
+        return TrainingStep(name="Train", step_args=estimator.fit(channels))
+
+    def _register(self, said: Any, archive: Any, judged: Any, baseline: ProcessingStep) -> ModelStep:
+        watched = baseline.properties.ProcessingOutputConfig.Outputs["baseline"].S3Output.S3Uri
+
+        def metrics(place: Any, file: str) -> MetricsSource:
+            return MetricsSource(content_type="application/json", s3_uri=Join(on="/", values=[place, file]))
+
+        quality = metrics(judged, "evaluation.json")
+        statistics, constraints = metrics(watched, "statistics.json"), metrics(watched, "constraints.json")
+        model = Model(
+            image_uri=self._image("infer"),
+            model_data=archive,
+            role=self.names.role("infer"),
+            sagemaker_session=self.session,
+        )
+        arguments = model.register(
+            content_types=["text/csv"],
+            response_types=["text/csv", "application/jsonlines"],
+            inference_instances=["ml.t2.medium", "ml.m5.large", "ml.m5.xlarge"],
+            transform_instances=["ml.m5.large", "ml.m5.xlarge"],
+            model_package_group_name=self.names.group,
+            approval_status="PendingManualApproval",
+            model_metrics=ModelMetrics(
+                model_statistics=quality,
+                model_data_statistics=statistics,
+                model_data_constraints=constraints,
+            ),
+            drift_check_baselines=DriftCheckBaselines(
+                model_statistics=quality,
+                model_data_statistics=statistics,
+                model_data_constraints=constraints,
+            ),
+            customer_metadata_properties={
+                "PipelineExecutionArn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
+                "Reason": said["Reason"],
+                "Champion": said["ModelPackageArn"],
+                "TrainingSet": said["TrainingSet"],
+                "TrainingSetUrl": said["TrainingSetUrl"],
+                "Release": self.release.version,
+                "GitCommit": self.release.git_commit,
+                "TrainImageDigest": self.release.digest("train"),
+                "InferImageDigest": self.release.digest("infer"),
+            },
+        )
+        return ModelStep(name="Register", step_args=arguments)
+
+    def inference(self) -> dict[str, Any]:
+        """Return the inference pipeline's definition."""
+        settings, names = self.settings, self.names
+        batch = ParameterString("BatchDataUrl", default_value="newest")
+        processing_type = ParameterString("ProcessingInstanceType", default_value=settings.instance_types.processing)
+        processing_count = ParameterInteger("ProcessingInstanceCount", settings.instance_counts.processing)
+        transform_type = ParameterString("TransformInstanceType", default_value=settings.instance_types.transform)
+        resolve = self._function(
+            "Resolve",
+            "resolve",
+            {
+                "action": "batch",
+                "batch_data_url": batch,
+                "execution_arn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
+            },
+            BATCH,
+        )
+        said = resolve.properties.Outputs
+        verdict = PropertyFile(name="Verdict", output_name="monitoring", path="verdict.json")
+        monitor = self._processing(
+            "Monitor", "monitor", (processing_type, processing_count), said["VolumeKey"], names.data_key,
+            [
+                _input("dataset", said["BatchDataUrl"], "input/dataset"),
+                _input("constraints", said["Constraints"], "baseline/constraints"),
+                _input("statistics", said["Statistics"], "baseline/stats"),
+            ],
+            [("monitoring", self._data("inference", "monitor"), "output")],
+            [verdict],
+            {
+                "dataset_format": json.dumps({"csv": {"header": False}}),
+                "dataset_source": f"{PROCESSING}/input/dataset",
+                "output_path": f"{PROCESSING}/output",
+                "baseline_constraints": f"{PROCESSING}/baseline/constraints/constraints.json",
+                "baseline_statistics": f"{PROCESSING}/baseline/stats/statistics.json",
+            },
+        )  # fmt: skip
+        watched = monitor.properties.ProcessingOutputConfig.Outputs["monitoring"].S3Output.S3Uri
+        model = Model(
+            image_uri=said["Image"],
+            model_data=said["ModelDataUrl"],
+            role=names.role("infer"),
+            enable_network_isolation=settings.network.isolation,
+            sagemaker_session=self.session,
+        )
+        create = ModelStep(name="Create", step_args=model.create())
+        transform = self._transform(create.properties.ModelName, transform_type, said)
+        record = self._function(
+            "Record",
+            "record",
+            {
+                "batch_id": said["BatchId"],
+                "execution_arn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
+                "model_package_arn": said["ModelPackageArn"],
+                "monitoring": watched,
+                "predictions": transform.properties.TransformOutput.S3OutputPath,
+            },
+            ("State",),
+        )
+        check = ConditionStep(
+            name="CheckVerdict",
+            conditions=[
+                ConditionEquals(left=JsonGet("Monitor", verdict, "drift"), right=True),
+                ConditionEquals(left=said["Enforce"], right="true"),
+            ],
+            if_steps=[
+                FailStep(
+                    name="Drift",
+                    error_message=Join(
+                        on="",
+                        values=[
+                            "Batch ", said["BatchId"], " drifted from the baseline of ", said["ModelPackageArn"],
+                            ". See ", watched, "/report.html.",
+                        ],
+                    ),
+                )
+            ],
+            else_steps=[create, transform, record],
+        )  # fmt: skip
+        parameters = [batch, processing_type, processing_count, transform_type]
+        return self._pipeline("inference", parameters, [resolve, monitor, check])
+
+    def _transform(self, model_name: Any, kind: Any, said: Any) -> TransformStep:
+        transformer = Transformer(
+            model_name=model_name,
+            instance_type=kind,
+            instance_count=1,
+            strategy="MultiRecord",
+            max_payload=MAX_PAYLOAD_MB,
+            output_path=self._data("inference", "transform"),
+            output_kms_key=self.names.data_key,
+            accept="text/csv",
+            assemble_with="Line",
+            volume_kms_key=said["VolumeKey"],
+            sagemaker_session=self.session,
+        )
+        given = TransformInput(
+            data=said["BatchDataUrl"], content_type="text/csv", compression_type="None", split_type="Line"
+        )
+        arguments = transformer.transform(
+            data=given.data,
+            content_type=given.content_type,
+            compression_type=given.compression_type,
+            split_type=given.split_type,
+        )
+        return TransformStep(name="Transform", step_args=arguments)
+
+
+def _input(name: str, source: Any, path: str, distribution: str = "FullyReplicated") -> ProcessingInput:
+    return ProcessingInput(
+        input_name=name,
+        source=source,
+        destination=f"{PROCESSING}/{path}",
+        s3_data_distribution_type=distribution,
+        s3_compression_type="None",
+    )
