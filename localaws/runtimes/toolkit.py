@@ -86,9 +86,18 @@ def starting(program):
 
 def run(command, environment, folder):
     """Run a process to its end, hand SIGTERM on, and say in the failure file with which error it ended."""
+    process, asked = None, []
+
+    def stop(number, _):
+        asked.append(number)
+        if process is not None:
+            process.send_signal(number)
+
+    signal.signal(signal.SIGTERM, stop)
     variables = {**os.environ, **environment}
     process = subprocess.Popen(command, cwd=folder, env=variables, stderr=subprocess.PIPE)
-    signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
+    if asked:
+        process.terminate()
     last = ""
     for line in process.stderr:
         sys.stderr.buffer.write(line)
