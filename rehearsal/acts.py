@@ -44,6 +44,7 @@ def play(state: Path, results: Path, runtime: str = "process", console: Console 
             clients = {name: account.client("sagemaker") for name, account in life.accounts.items()}
             with view.watch({name: clients[name] for name in ("dev", "prod")}):
                 _acts(life, view)
+            life.history()
             saved = _save(life, results)
             _summary(life, view, saved, time.monotonic() - begun)
     return life

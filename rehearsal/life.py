@@ -6,6 +6,7 @@ by itself (events, the gate, the retraining) isn't helped along; each act only w
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from functions.common import ledger
 from pipeline import account as accounts
 from pipeline import people, settings
 from pipeline.execution import outcome
+from pipeline.names import PIPELINES
 from pipeline.release import Release
 from promotion import images, source
 from promotion import registry as registries
@@ -54,7 +56,7 @@ class Mail:
 
 @dataclass
 class Story:
-    """What has happened: filled act by act."""
+    """What has happened: filled act by act. `archives` has the SHA-256 of each version's archive."""
 
     release: Release | None = None
     training: str = ""
@@ -63,6 +65,8 @@ class Story:
     batches: dict[str, ledger.Entry] = field(default_factory=dict)
     mails: list[Mail] = field(default_factory=list)
     auc: dict[int, float] = field(default_factory=dict)
+    archives: dict[int, str] = field(default_factory=dict)
+    executions: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
 
 class Life:
@@ -186,6 +190,13 @@ class Life:
         answer = self.accounts[environment].client("s3").get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))
         return answer["Body"].read()
 
+    def history(self) -> None:
+        """Note every execution of every pipeline, the oldest first."""
+        for environment in ("dev", "prod"):
+            for pipeline in PIPELINES:
+                found = [e["PipelineExecutionArn"] for e in _executions(self.accounts[environment], pipeline)]
+                self.story.executions[environment, pipeline] = found[::-1]
+
     def entries(self) -> list[ledger.Entry]:
         """Return prod's ledger."""
         accounts.enter(self.accounts["prod"].settings)
@@ -205,6 +216,8 @@ class Life:
         self.story.versions[version] = package
         quality = json.loads(self.read("registry", package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]))
         self.story.auc[version] = quality["binary_classification_metrics"]["auc"]["value"]
+        archive = self.read("registry", package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
+        self.story.archives[version] = hashlib.sha256(archive).hexdigest()
         return version
 
     def _settled(self, url: str, state: str) -> ledger.Entry:

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from functions.common import place
+from promotion.accounts import account
 from rehearsal import local
 from rehearsal.life import Life
 
@@ -13,13 +15,19 @@ RUNTIME = os.environ.get("BATON_RUNTIME", "process")
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory) -> Iterator[str]:
+def state(tmp_path_factory) -> Path:
+    """The state folder of the localaws of a module's own."""
+    return tmp_path_factory.mktemp("localaws")
+
+
+@pytest.fixture(scope="module")
+def address(state) -> Iterator[str]:
     """Where the local accounts answer; empty ones, unless AWS_ENDPOINT_URL was set."""
     given = os.environ.get("AWS_ENDPOINT_URL")
     if given:
         yield given
         return
-    with local.serving(tmp_path_factory.mktemp("localaws"), runtime=RUNTIME) as own:
+    with local.serving(state, runtime=RUNTIME) as own:
         os.environ["AWS_ENDPOINT_URL"] = own
         try:
             yield own
@@ -30,12 +38,15 @@ def address(tmp_path_factory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def life(address) -> Life:
     """The three accounts with a release in dev and prod; nothing is trained yet."""
-    from promotion.accounts import account
-
-    account.cache_clear()
-    place.client.cache_clear()
+    forget_accounts()
     life = Life(address, runtime=RUNTIME)
     life.resources()
     life.build()
     life.promote()
     return life
+
+
+def forget_accounts() -> None:
+    """Forget the clients of accounts that are no more."""
+    account.cache_clear()
+    place.client.cache_clear()

@@ -3,14 +3,20 @@
 import csv
 import io
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from functions.common import ledger
+from rehearsal import acts
+from tests.conftest import forget_accounts
 
 ROOT = Path(__file__).parent.parent
+
+
 @pytest.fixture(scope="module")
 def told(life):
     """The acts of `make run`, with a first batch that arrives before anything is approved."""
@@ -24,6 +30,21 @@ def told(life):
     life.rescued(life.refused)
     life.collect(lambda mails: any("was approved" in mail.text and str(life.second) in mail.text for mail in mails))
     return life
+
+
+@pytest.fixture(scope="module")
+def again(told, tmp_path_factory):
+    """The same life once more from nothing, with every event delivered twice."""
+    if os.environ.get("BATON_RUNTIME", "process") != "process":
+        pytest.skip("the second life is played in the process runtime only")
+    folder, first = tmp_path_factory.mktemp("again"), os.environ["AWS_ENDPOINT_URL"]
+    os.environ["LOCALAWS_DUPLICATE_EVENTS"] = "1"
+    try:
+        yield acts.play(folder / "state", folder / "results", console=Console(file=io.StringIO()))
+    finally:
+        del os.environ["LOCALAWS_DUPLICATE_EVENTS"]
+        os.environ["AWS_ENDPOINT_URL"] = first
+        forget_accounts()
 
 
 def probabilities(life, entry) -> list[float]:
@@ -98,7 +119,6 @@ def test_drift_fails_the_execution_by_name_and_creates_nothing(told):
 def test_a_retrained_version_leads_back_to_the_batch_and_the_labels_it_learned_from(told):
     package = told.story.versions[told.second]
     properties = package["CustomerMetadataProperties"]
-    assert properties["Environment"] == "prod"
     assert told.refused.batch.id in properties["Reason"]
     assert properties["Champion"] == told.story.versions[told.first]["ModelPackageArn"]
     assert properties["PipelineExecutionArn"] == told.story.retraining
@@ -131,9 +151,11 @@ def test_the_refused_batch_is_scored_by_the_new_version_once(told):
 
 def test_each_output_says_which_model_made_it(told):
     assert told.clean.version == told.first
-    definition = told.accounts["prod"].client("sagemaker").describe_pipeline_definition_for_execution(
-        PipelineExecutionArn=told.clean.execution
-    )["PipelineDefinition"]
+    definition = (
+        told.accounts["prod"]
+        .client("sagemaker")
+        .describe_pipeline_definition_for_execution(PipelineExecutionArn=told.clean.execution)["PipelineDefinition"]
+    )
     digest = told.story.versions[told.first]["CustomerMetadataProperties"]["InferImageDigest"]
     assert told.story.release.images["infer"] == digest
     assert told.story.release.images["monitor"] in definition
@@ -157,6 +179,18 @@ def test_mails_and_logs_hold_no_row_of_the_batch(told):
     assert texts
     for row in rows:
         assert not any(row in text for text in texts)
+
+
+def test_the_same_rows_give_the_same_model_bytes_in_another_life(told, again):
+    assert set(again.story.archives) == set(told.story.archives) == {told.first, told.second}
+    assert again.story.archives == told.story.archives
+    assert again.story.auc == told.story.auc
+
+
+def test_events_that_come_twice_retrain_once(again):
+    assert again.story.executions["prod", "train"] == [again.story.retraining]
+    assert sorted(again.story.versions) == [1, 2]
+    assert sum("retraining has begun" in mail.text for mail in again.story.mails) == 1
 
 
 def log_lines(life, environment: str):
