@@ -61,7 +61,8 @@ child = subprocess.Popen([sys.executable, "-u", "-c", '''
 import signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: (print("child ends"), sys.exit(0)))
 print("ready")
-time.sleep(10000)
+while True:
+    time.sleep(0.05)
 '''])
 import signal
 signal.signal(signal.SIGTERM, lambda *_: None)

@@ -6,7 +6,7 @@ answers SageMaker's hosting requests with the functions of the model's inference
 script, the module that SAGEMAKER_TRAINING_MODULE or SAGEMAKER_SERVING_MODULE names takes its place, as the algorithm
 of such an image does.
 
-Sources: ENVIRONMENT_VARIABLES.md of aws/sagemaker-training-toolkit; README.md of aws/sagemaker-inference-toolkit.
+Sources: ENVIRONMENT_VARIABLES.md of aws/sagemaker-training-toolkit, README.md of aws/sagemaker-inference-toolkit.
 """
 
 import importlib.util
