@@ -22,15 +22,15 @@ td { font-variant-numeric: tabular-nums; }
 """
 
 
-def page(title: str, body: str) -> str:
-    """Return a whole HTML document."""
+def page(title: str, body: str, style: str = "") -> str:
+    """Return a whole HTML document; `style` is CSS beyond what all pages share."""
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title>
-<style>{STYLE}</style>
+<style>{STYLE}{style}</style>
 </head>
 <body>
 <main>

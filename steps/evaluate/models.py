@@ -1,5 +1,7 @@
 """Test rows and model archives in, labels and probabilities out."""
 
+import gzip
+import io
 import tarfile
 import zlib
 from pathlib import Path
@@ -38,7 +40,8 @@ def load(archive: Path) -> xgboost.Booster:
     """
     place = f"input {archive.parent.name}, {archive.name}"
     try:
-        with tarfile.open(archive, "r:*") as tar:
+        # Read to the end, where gzip keeps its checksum; tar would stop before.
+        with tarfile.open(fileobj=io.BytesIO(gzip.decompress(archive.read_bytes())), mode="r:") as tar:
             members = [member for member in tar if member.name.removeprefix("./") == MODEL and member.isfile()]
             content = tar.extractfile(members[0]).read() if members else None
     except (tarfile.TarError, EOFError, OSError, zlib.error):
