@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     added = of_environment(of_version(command("rehearse", _rehearse, "train with the release in place")), "dev")
     added = command("releases", _releases, "print what ran where, when, and approved by whom")
     added.add_argument("--environment", choices=build.ENVIRONMENTS, default="")
+    added.add_argument("--all", action="store_true", help="also what was approved and applied on the way")
     added.add_argument("--json", action="store_true")
     words = "print each image's digest in dev's registry, in the environment's, and in what runs there"
     of_environment(of_version(command("digests", _digests, words)), "prod")
@@ -190,7 +191,7 @@ def _releases(options: argparse.Namespace) -> None:
     if options.json:
         print(show.history_json(options.environment))
     else:
-        show.history(options.environment)
+        show.history(options.environment, options.all)
 
 
 def _digests(options: argparse.Namespace) -> int:

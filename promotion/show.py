@@ -15,22 +15,26 @@ from promotion.build import ENVIRONMENTS
 from promotion.manifest import Manifest
 from promotion.releases import Releases
 
-LINES = 20
-"""Newest events that the table shows of each environment."""
+ENDS = ("serving", "failed", "refused")
+WIDTH = 160
+"""Columns of the table where no terminal says how wide it is."""
 
 
-def history(environment: str = "", console: Console | None = None) -> None:
-    """Print what happened to each environment, or to one, the newest first."""
+def history(environment: str = "", everything: bool = False) -> None:
+    """Print what ran in each environment, or in one, the newest first; `everything` adds what led there."""
     releases = Releases(account("registry"))
+    console = Console()
+    console = console if console.is_terminal else Console(width=WIDTH)
     for name in [environment] if environment else ENVIRONMENTS:
-        events = list(releases.history(name))
         serving = releases.serving(name)
         table = Table(title=f"{name}: {serving.release if serving else 'no release'}", title_justify="left", box=None)
-        for heading in ("when", "what", "release", "by", "why"):
-            table.add_column(heading, overflow="fold")
-        for event in events[:LINES]:
-            table.add_row(event.when, f"{event.action}: {event.what}", event.release, event.who, event.why)
-        (console or Console()).print(table)
+        for heading, long in (("when", False), ("what", False), ("release", True), ("by", True), ("why", True)):
+            table.add_column(heading, overflow="fold", no_wrap=not long)
+        for event in releases.history(name):
+            if everything or event.what in ENDS:
+                when = event.when[:16].replace("T", " ")
+                table.add_row(when, f"{event.action}: {event.what}", event.release, event.who, event.why)
+        console.print(table)
 
 
 def history_json(environment: str = "") -> str:

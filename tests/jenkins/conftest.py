@@ -1,16 +1,16 @@
 """Local accounts with a model to score with, a checkout as Jenkins makes it, and the Jenkinsfile's interpreter."""
 
-import json
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
 
 from pipeline import people, settings
 from promotion import accounts as sessions
+from promotion.releases import Releases
 from rehearsal import local
 from rehearsal.life import Life
 
@@ -91,11 +91,7 @@ class Stage:
 
     def history(self, environment: str = "prod") -> list[dict]:
         """What happened to an environment, the newest first."""
-        done = subprocess.run(
-            [".venv/bin/python", "-m", "promotion", "releases", "--json", "--environment", environment],
-            cwd=self.checkout, env=self.environment, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        return json.loads(done.stdout)[environment]
+        return [asdict(event) for event in Releases(sessions.account("registry")).history(environment)]
 
     def serving(self, environment: str = "prod") -> str:
         """The release that an environment runs, as its history says."""
@@ -128,6 +124,45 @@ def accounts(checkout, tmp_path_factory):
             stage.make("promote", "VERSION=first", "APPROVED_BY=Ann", "REASON=There was none before")
             yield stage
         sessions.account.cache_clear()
+
+
+@pytest.fixture
+def stage(accounts):
+    """The accounts, with release `first` serving in prod."""
+    if accounts.serving() != "first":
+        accounts.make("promote", "VERSION=first", "APPROVED_BY=Ann", "REASON=Back to the start")
+    accounts.life.collect()
+    return accounts
+
+
+def edit(folder, file, old, new):
+    """Change a checkout, and commit it."""
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new, 1))
+    commit(folder, f"Change {file}")
+
+
+@pytest.fixture(scope="session")
+def bad(accounts, tmp_path_factory):
+    """A release whose functions mix up where the model lies: it deploys, and scores nothing."""
+    folder = check_out(tmp_path_factory.mktemp("bad") / "baton")
+    edit(folder, "functions/resolve/batch.py", '"ModelDataUrl": registry.archive(package)', '"ModelDataUrl": files[0]')
+    accounts.make("release", "VERSION=bad", folder=folder)
+    return "bad"
+
+
+@pytest.fixture(scope="session")
+def second(accounts, tmp_path_factory):
+    """A good release with another image and other functions."""
+    folder = check_out(tmp_path_factory.mktemp("second") / "baton")
+    for file in ("functions/__init__.py", "steps/monitor/__init__.py"):
+        with (folder / file).open("a") as source:
+            source.write("# second\n")
+    commit(folder, "Second")
+    accounts.make("release", "VERSION=second", folder=folder)
+    accounts.make("deploy", "VERSION=second", folder=folder)
+    return "second"
 
 
 def missing(program: str) -> None:

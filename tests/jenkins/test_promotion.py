@@ -1,0 +1,127 @@
+"""Promotion between local accounts, with the commands that people and Jenkins use."""
+
+import json
+import time
+
+import pytest
+
+from promotion import running
+from promotion.accounts import account
+from promotion.manifest import digest
+from promotion.promote import FOLDER
+from promotion.releases import Releases
+
+
+def approved(stage, target="promote", **more):
+    variables = {"APPROVED_BY": "Ann", "REASON": 'It\'s good: $$5 "saved"', **more}
+    return stage.make(target, *(f"{name}={value}" for name, value in variables.items()))
+
+
+def test_a_release_goes_to_prod_and_back(stage, second):
+    approved(stage, VERSION="second")
+    newest = stage.history()[0]
+    assert (newest["what"], newest["action"], newest["release"], newest["who"], newest["why"]) == (
+        "serving", "promote", "second", "Ann", 'It\'s good: $5 "saved"',
+    )  # fmt: skip
+    assert "runs release second already" in approved(stage, VERSION="second")
+
+    found = json.loads(stage.make("digests", "VERSION=second"))
+    assert [len(set(line.values())) for line in found.values()] == [1] * 5
+    assert all(len(line) == 4 for line in found.values())
+
+    approved(stage, "rollback", REASON="Just to see")
+    assert stage.serving() == "first"
+    assert {event["why"] for event in stage.history() if event["action"] == "rollback"} == {"Just to see"}
+
+
+def test_what_runs_is_byte_for_byte_what_was_signed(stage, second):
+    approved(stage, VERSION="second")
+    manifest = json.loads(stage.make("digests", "VERSION=second"))
+    here = running.read(account("prod"), "inference")
+    assert here.images["monitor"] == manifest["monitor"]["manifest"]
+    aws = stage.client("prod", "lambda")
+    archive = aws.get_function(FunctionName="mammography-resolve", Qualifier=here.functions["resolve"])
+    assert running.code_digest(archive["Configuration"]["CodeSha256"]) == here.code["resolve"]
+    assert here.code["resolve"] != digest(b"")
+
+
+def test_a_bad_release_is_taken_back_by_itself(stage, bad, capsys):
+    began = time.monotonic()
+    said = stage.make("promote", f"VERSION={bad}", "APPROVED_BY=Ann", "REASON=Looks fine", fails=True)
+    took = time.monotonic() - began
+    assert "prod runs release first again" in said
+    assert "The canary batch wasn't scored: step" in said
+    events = stage.history()
+    assert [(event["action"], event["what"], event["release"]) for event in events[:4]] == [
+        ("put-back", "serving", "first"), ("promote", "failed", bad), ("promote", "applied", bad),
+        ("promote", "approved", bad),
+    ]  # fmt: skip
+    running.demand(account("prod"), *signed("first"))
+    (mail,) = (mail for mail in stage.life.collect() if "serves again" in mail.subject)
+    assert mail.subject == "Release bad failed in prod; first serves again"
+    assert "marked as failed and will not be promoted again" in mail.text
+    with capsys.disabled():
+        print(f"\nbad release: {took:.1f} s in all; people were told: {mail.subject}")
+
+    assert "Release bad failed in prod at" in stage.make("promote", f"VERSION={bad}", fails=True)
+    assert stage.serving() == "first"
+
+
+def signed(version):
+    releases = Releases(account("registry"))
+    manifest = releases.verified(version)
+    return manifest, releases.fetch(manifest, FOLDER)
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [(), ("APPROVED_BY=Ann",), ("REASON=good",), ("APPROVED_BY= ", "REASON=good"), ("APPROVED_BY=Ann", "REASON= ")],
+)
+def test_an_approval_has_a_name_and_a_reason(stage, second, decision):
+    said = stage.make("promote", "VERSION=second", *decision, fails=True)
+    assert "Release second was not approved for prod" in said
+    assert stage.serving() == "first"
+    assert stage.history()[0]["what"] in ("refused", "serving")
+
+
+def test_a_plan_is_approved_as_it_was_shown(stage, second):
+    shown = stage.make("plan-release", "VERSION=second")
+    assert "pipeline mammography-inference: PipelineDefinition" in shown
+    stage.client("prod", "events").put_rule(
+        Name="mammography-batch-schedule", ScheduleExpression="rate(9 hours)", State="ENABLED"
+    )
+    said = stage.make(
+        "promote", "VERSION=second", "PLAN=.baton/plans/prod.json", "APPROVED_BY=Ann", "REASON=seen", fails=True
+    )
+    assert "prod has changed since the plan was made; plan again" in said
+    assert stage.serving() == "first"
+
+    shown = stage.make("plan-release", "VERSION=second")
+    assert "rule mammography-batch-schedule: ScheduleExpression" in shown
+    approved(stage, VERSION="second", PLAN=".baton/plans/prod.json")
+    assert stage.serving() == "second"
+
+
+def test_a_plan_for_another_release_is_stale(stage, second, bad):
+    stage.make("plan-release", "VERSION=second")
+    said = stage.make(
+        "promote", "VERSION=first", "PLAN=.baton/plans/prod.json", "APPROVED_BY=Ann", "REASON=seen", fails=True
+    )
+    assert "The plan is for prod and release second" in said
+    (stage.checkout / ".baton/plans/prod.json").unlink()
+    said = stage.make("promote", "VERSION=second", "PLAN=.baton/plans/prod.json", fails=True)
+    assert "can't be read (No such file or directory); plan again" in said
+
+
+def test_an_unknown_release_and_a_rollback_to_one_that_never_served_are_named(stage):
+    assert "Release 9.9 doesn't exist" in stage.make("promote", "VERSION=9.9", fails=True)
+    said = stage.make("rollback", "TO=9.9", "APPROVED_BY=Ann", "REASON=try", fails=True)
+    assert "Release 9.9 hasn't served in prod" in said
+
+
+def test_people_see_what_ran_where(stage):
+    said = stage.make("releases")
+    assert "dev: " in said
+    assert "prod: first" in said
+    (line,) = (line for line in said.splitlines() if "There was none before" in line)
+    assert all(part in line for part in ("promote: serving", "first", "Ann"))
