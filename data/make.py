@@ -72,18 +72,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path(".baton/data"))
     out = parser.parse_args(arguments).out
     try:
-        files = derive(read_table())
+        for key, rows in derive(read_table()).items():
+            print(f"{_write(out / key, rows)}: {len(rows)} rows")
     except (OSError, DamagedTable) as error:
         print(error, file=sys.stderr)
         return 1
-    for key, rows in files.items():
-        target = out / key
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}")
-        part.write_text("".join(",".join(row) + "\n" for row in rows), encoding="ascii")
-        part.replace(target)
-        print(f"{target}: {len(rows)} rows")
     return 0
+
+
+def _write(target: Path, rows: list[list[str]]) -> Path:
+    """Write a file by rename, so that it is there whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}")
+    part.write_text("".join(",".join(row) + "\n" for row in rows), encoding="ascii")
+    return part.replace(target)
 
 
 if __name__ == "__main__":
