@@ -1,0 +1,79 @@
+"""Every command of README.md is run as it stands there; so is its Python."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+NOT_HERE = {"make test"}
+"""This very test is part of it."""
+
+
+@pytest.fixture(scope="module")
+def surroundings():
+    """The environment of a person who has set nothing, on a port that is free."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BATON_", "LOCALAWS_"))}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept | {"PORT": port}
+
+
+def commands(block: str) -> list[str]:
+    """The lines of a block without their remarks and without what can't be run from here."""
+    lines = [re.sub(r"\s+#.*", "", line) for line in block.splitlines() if line.strip()]
+    return [line for line in lines if line not in NOT_HERE]
+
+
+def run(script: str, environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        ["sh", "-eu", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def test_make_run_plays_the_whole_life_and_leaves_its_reports(surroundings):
+    kind, block = BLOCKS[0]
+    assert kind == "sh" and commands(block) == ["make run"]
+    before = set((ROOT / ".baton" / "runs").glob("*"))
+    said = run("\n".join(commands(block)), surroundings)
+    assert "The loop is closed" in said
+    files = {file.name for file in (ROOT / ".baton" / "run").iterdir()}
+    assert {"clean.csv.out", "shifted.csv.out", "evaluation-v1.html", "monitoring-shifted.html"} <= files
+    assert set((ROOT / ".baton" / "runs").glob("*")) <= before
+
+
+def test_make_up_serves_any_client_until_make_down(surroundings, tmp_path):
+    (_, by_hand), (kind, program) = BLOCKS[1], BLOCKS[2]
+    lines = commands(by_hand)
+    assert lines[0] == "make up" and lines[-1] == "make down" and kind == "python"
+    script = tmp_path / "outside.py"
+    script.write_text(program)
+    # The program runs while the accounts are up, from another folder, with what the README says is set.
+    outside = f"(cd {tmp_path} && AWS_ACCESS_KEY_ID=111111111111 AWS_SECRET_ACCESS_KEY=any {sys.executable} {script})"
+    port = surroundings["PORT"]
+    try:
+        said = run("\n".join([*lines[:-1], outside]).replace(":4566", f":{port}"), surroundings)
+    finally:
+        run("make down", surroundings)
+    assert f"export AWS_ENDPOINT_URL=http://127.0.0.1:{port}" in said
+    assert "['mammography-inference', 'mammography-train']" in said
+    assert "MissedGate Failed The model missed the gate: its AUC" in said
+    assert "preprocess/train/" in said
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", int(port)), timeout=1)
+
+
+def test_help_lists_every_target_that_the_readme_names():
+    listed = run("make help", dict(os.environ))
+    named = set(re.findall(r"`make ([a-z][a-z/-]*)", (ROOT / "README.md").read_text()))
+    missing = {name for name in named if f"  {name.split('/')[0]}" not in listed}
+    assert missing == set()
