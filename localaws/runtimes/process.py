@@ -110,19 +110,20 @@ class ProcessHandle:
         return 128 - code if code < 0 else code
 
     def stop(self, grace: float) -> None:
-        """Send SIGTERM to the process and its children, and SIGKILL after `grace` seconds."""
-        self._signal(signal.SIGTERM)
+        """Send SIGTERM to the process, and SIGKILL to it and its children after `grace` seconds."""
+        # A container's first process alone hears SIGTERM; were its children to hear it too, those that it hands
+        # the signal on to would get it twice, and the second one while they end can be their death.
+        if not self._ended.is_set():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self._process.pid, signal.SIGTERM)
         if not self._ended.wait(grace):
             self.remove()
 
     def remove(self) -> None:
         """Kill what is left of the process and its children."""
-        self._signal(signal.SIGKILL)
-        self._ended.wait()
-
-    def _signal(self, number: int) -> None:
         if not self._ended.is_set():
-            _kill_group(self._process.pid, number)
+            _kill_group(self._process.pid, signal.SIGKILL)
+        self._ended.wait()
 
     def _reap(self) -> None:
         if hasattr(os, "waitid"):

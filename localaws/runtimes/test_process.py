@@ -54,25 +54,28 @@ def test_a_signal_gives_the_code_that_a_container_has(run):
     assert run.start("import os; os.kill(os.getpid(), 9)").wait() == 137
 
 
-def test_sigterm_reaches_the_children_too(run):
+def test_sigterm_reaches_the_first_process_alone_as_in_a_container(run):
     handle = run.start("""
-import subprocess, sys
+import signal, subprocess, sys, time
+def stop(*_):
+    child.communicate(b"goodbye")
+    print("parent ends")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
 child = subprocess.Popen([sys.executable, "-u", "-c", '''
 import signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: (print("child ends"), sys.exit(0)))
+signal.signal(signal.SIGTERM, lambda number, _: print("child hears it"))
+for line in sys.stdin:
+    print("child is told", line.strip())
+'''], stdin=subprocess.PIPE)
 print("ready")
 while True:
     time.sleep(0.05)
-'''])
-import signal
-signal.signal(signal.SIGTERM, lambda *_: None)
-child.wait()
-print("parent ends")
 """)
     until(lambda: "ready" in run.lines)
     handle.stop(grace=60)
     assert handle.wait() == 0
-    assert run.lines == ["ready", "child ends", "parent ends"]
+    assert run.lines == ["ready", "child is told goodbye", "parent ends"]
 
 
 def test_a_container_that_ignores_sigterm_is_killed_after_the_grace(run):
