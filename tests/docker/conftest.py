@@ -9,6 +9,7 @@ import pytest
 from images.fixtures import builder, built, docker, project
 from localaws.contract import Image, ImageMap
 from localaws.runtimes.base import Container, Handle
+from tests.docker.steps import Step, fill_training
 
 __all__ = ["builder", "built", "docker", "project"]
 
@@ -77,3 +78,22 @@ def jobs(runtime, tmp_path):
     yield made
     for handle in made.handles:
         handle.remove()
+
+
+@pytest.fixture
+def step(docker, builder, project, tmp_path):
+    """Gives a step's image, built now, with a folder of its own."""
+
+    def of(name: str) -> Step:
+        return Step(docker, builder.step(name, f"{project}/{name}"), tmp_path / name)
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def model(docker, builder, project, tmp_path_factory) -> Path:
+    """The folder of a model that the train image trained."""
+    trained = Step(docker, builder.step("train", f"{project}/train"), tmp_path_factory.mktemp("trained"))
+    fill_training(trained)
+    assert trained.run("train").code == 0
+    return trained.root / "model"

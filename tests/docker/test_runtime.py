@@ -156,6 +156,11 @@ def test_sigterm_lets_a_container_end_in_its_own_way(jobs):
     assert handle.wait(0) == 7
 
 
+def test_sigterm_is_heard_by_a_container_that_has_only_just_started(jobs):
+    jobs.start("import signal, sys\nsignal.signal(15, lambda *_: sys.exit(7))\nsignal.pause()").stop(600)
+    assert jobs.handles[-1].wait(0) == 7
+
+
 def test_a_container_that_ignores_sigterm_is_killed_after_the_grace(jobs):
     handle = jobs.start("import signal\nsignal.signal(15, signal.SIG_IGN)\nprint('ready')\nwhile True: signal.pause()")
     while "ready" not in jobs.log:

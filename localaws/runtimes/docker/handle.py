@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ MAX_LINE = 256 * 1024
 """Bytes of a line in CloudWatch Logs; longer ones are cut into several."""
 
 KILLED = 137
+
+YOUNG = 1.0
+"""Seconds within which a program may not listen yet; the first of a container doesn't even get signals before."""
 
 Frames = Iterator[tuple[bytes | None, bytes | None]]
 
@@ -46,6 +50,7 @@ class DockerHandle:
         self.address = address
         self.killed_for_memory = False
         self._container, self._root, self._log, self._joined = container, root, log, joined
+        self._began = time.monotonic()
         self._code = KILLED
         self._ended = threading.Event()
         self._removed = False
@@ -59,6 +64,8 @@ class DockerHandle:
     def stop(self, grace: float) -> None:
         """Send SIGTERM, and SIGKILL after `grace` seconds."""
         self._signal("SIGTERM")
+        if time.monotonic() - self._began < YOUNG and not self._ended.wait(min(YOUNG, grace)):
+            self._signal("SIGTERM")
         if not self._ended.wait(grace):
             self._signal("SIGKILL")
             self._ended.wait()
