@@ -10,7 +10,7 @@ from localaws import events
 from localaws.api import pipelines
 from localaws.api.call import Call, answers, existing, split_arn
 from localaws.api.listing import page
-from localaws.definition import InvalidParameter, parse
+from localaws.definition import Definition, InvalidParameter, parse
 from localaws.errors import Conflict, Invalid
 from localaws.store import Key, Record
 
@@ -34,7 +34,7 @@ def _start(call: Call, pipeline: Record) -> dict[str, Any]:
         parsed.bind(overrides)
     except InvalidParameter as error:
         raise Invalid(str(error)) from error
-    selective = _selective(call, pipeline, request.get("SelectiveExecutionConfig"), set(parsed.steps))
+    selective = _selective(call, pipeline, request.get("SelectiveExecutionConfig"), parsed)
     name = "".join(secrets.choice(_ALPHABET) for _ in range(12))
     key = Key("PipelineExecution", pipeline.key.account, pipeline.key.region, name)
     arn = f"{pipeline.body['PipelineArn']}/execution/{name}"
@@ -67,26 +67,33 @@ def _start(call: Call, pipeline: Record) -> dict[str, Any]:
     return {"PipelineExecutionArn": arn}
 
 
-def _selective(call: Call, pipeline: Record, config: dict[str, Any] | None, steps: set[str]) -> dict[str, Any] | None:
+def _selective(
+    call: Call, pipeline: Record, config: dict[str, Any] | None, definition: Definition
+) -> dict[str, Any] | None:
+    """The checked SelectiveExecutionConfig: what the selected steps take from others, the source must have."""
     if config is None:
         return None
-    for chosen in config["SelectedSteps"]:
-        if chosen["StepName"] not in steps:
-            raise Invalid(f"SelectedSteps names {chosen['StepName']}, which the pipeline doesn't have.")
+    selected = {chosen["StepName"] for chosen in config["SelectedSteps"]}
+    if unknown := sorted(selected - set(definition.steps)):
+        raise Invalid(f"SelectedSteps names {unknown[0]}, which the pipeline doesn't have.")
+    if between := definition.between(selected) - selected:
+        raise Invalid(f"SelectedSteps must have all steps between two of them: {min(between)} is missing.")
+    taken = {name: step for step in sorted(selected) for name in definition.references(step) - selected}
     source = config.get("SourcePipelineExecutionArn")
     if source is None:
-        newest = call.app.store.select(
-            "kind='PipelineExecution' AND account=? AND region=? AND parent=? "
-            "AND status IN ('Succeeded', 'Failed', 'Stopped')",
-            (pipeline.key.account, pipeline.key.region, pipeline.key.name),
-            "ORDER BY id DESC LIMIT 1",
-        )
-        if not newest:
-            raise Invalid("SelectiveExecutionConfig needs an earlier execution of the pipeline.")
-        return config | {"SourcePipelineExecutionArn": newest[0].body["PipelineExecutionArn"]}
+        if taken:
+            name, step = next(iter(taken.items()))
+            raise Invalid(
+                f"SourcePipelineExecutionArn is needed: {step} takes results of {name}, which isn't selected."
+            )
+        return config
     record = find(call, source)
     if record.parent != pipeline.key.name:
         raise Invalid(f"{source} is not an execution of pipeline {pipeline.key.name}.")
+    if record.status not in ("Succeeded", "Failed"):
+        raise Invalid(f"{source} is {record.status}; it must have succeeded or failed.")
+    if missing := sorted(set(taken) - call.app.engine.succeeded(record)):
+        raise Invalid(f"{taken[missing[0]]} takes results of {missing[0]}, which didn't succeed in {source}.")
     return config
 
 
@@ -157,6 +164,11 @@ def list_pipeline_execution_steps(call: Call) -> dict[str, Any]:
 @answers("StopPipelineExecution")
 def stop_pipeline_execution(call: Call) -> dict[str, Any]:
     """Stop an execution and the jobs that it runs."""
+    record = find(call, call.request["PipelineExecutionArn"])
+    return call.once(call.request["ClientRequestToken"], record.key.name, lambda: _stop(call))
+
+
+def _stop(call: Call) -> dict[str, Any]:
     with call.app.store.transaction() as store:
         record = find(call, call.request["PipelineExecutionArn"])
         if record.status == "Executing":

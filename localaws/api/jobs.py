@@ -119,6 +119,9 @@ def create(call: Call, job: JobType) -> dict[str, Any]:
             )
         body = {member: value for member, value in request.items() if member != "Tags"}
         body |= {job.arn: arn, job.status: "InProgress", "CreationTime": now, "LastModifiedTime": now}
+        # SageMaker always tells this member of an output, and the SDK reads it.
+        for output in {"OutputDataConfig", "TransformOutput"} & body.keys():
+            body[output] = {"KmsKeyId": "", **body[output]}
         if job is TRAINING:
             body["SecondaryStatus"] = "Starting"
             body["SecondaryStatusTransitions"] = [

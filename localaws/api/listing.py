@@ -45,8 +45,11 @@ def page(
 ) -> dict[str, Any]:
     """One page of a kind's records, as `output` of a List… operation.
 
-    `where` adds conditions, each with its one value. The token carries the last row's place, so that rows
-    which arrive between two pages neither repeat nor hide others. Raises Invalid for a foreign token.
+    `where` adds conditions, each with its one value. Where a request doesn't say otherwise, the newest come
+    first: so SageMaker answers, though its reference says Ascending of some operations (its own project
+    templates take the first of ListModelPackages for the latest version). The token carries the last row's
+    place, so that rows which arrive between two pages neither repeat nor hide others. Raises Invalid for a
+    foreign token.
     """
     request = call.request
     conditions: list[tuple[str, Any]] = [
@@ -65,7 +68,7 @@ def page(
     descending = request.get("SortOrder", order) == "Descending"
     if request.get("NextToken"):
         sign = "<" if descending else ">"
-        conditions.append((f"({column}, id) {sign} (?, ?)", _place(request["NextToken"])))
+        conditions.append((f"({column}, id) {sign} (?, ?)", _place(request["NextToken"], column)))
     values = [part for _, value in conditions for part in (value if isinstance(value, tuple) else (value,))]
     size = request.get("MaxResults", _PAGE)
     direction = "DESC" if descending else "ASC"
@@ -82,14 +85,15 @@ def page(
 
 def _token(last: Record, column: str) -> str:
     place = last.key.name if column == "name" else getattr(last, column)
-    return base64.urlsafe_b64encode(json.dumps([place, last.id]).encode()).decode()
+    return base64.urlsafe_b64encode(json.dumps([column, place, last.id]).encode()).decode()
 
 
-def _place(token: str) -> tuple[Any, int]:
+def _place(token: str, column: str) -> tuple[Any, int]:
+    kind: Any = (int, float) if column in ("created", "modified") else str
     try:
-        place, row = json.loads(base64.urlsafe_b64decode(token.encode()))
-        if isinstance(place, str | int | float) and isinstance(row, int):
+        sorted_by, place, row = json.loads(base64.urlsafe_b64decode(token.encode()))
+        if sorted_by == column and isinstance(place, kind) and isinstance(row, int):
             return place, row
-    except ValueError:
+    except (ValueError, TypeError):
         pass
     raise Invalid("The NextToken is not one that this operation gave")

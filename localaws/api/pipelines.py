@@ -91,6 +91,10 @@ def list_pipelines(call: Call) -> dict[str, Any]:
 @answers("DeletePipeline")
 def delete_pipeline(call: Call) -> dict[str, Any]:
     """Delete a pipeline, unless an execution of it runs."""
+    return call.once(call.request["ClientRequestToken"], "pipeline", lambda: _delete(call))
+
+
+def _delete(call: Call) -> dict[str, Any]:
     with call.app.store.transaction() as store:
         record = find(call, call.request["PipelineName"])
         key = record.key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
@@ -148,10 +148,24 @@ class Definition:
     def dependencies(self) -> dict[str, set[str]]:
         """Return what each step waits for: by DependsOn, by reference, and the Condition around it."""
         return {
-            name: {
-                *step.depends_on,
-                *(reference.keys[1] for _, reference in gets(step.referring()) if reference.root == "Steps"),
-                *([step.branch[0]] if step.branch else []),
-            }
+            name: {*step.depends_on, *self.references(name), *([step.branch[0]] if step.branch else [])}
             for name, step in self.steps.items()
         }
+
+    def references(self, name: str) -> set[str]:
+        """Return the steps whose properties a step takes."""
+        found = gets(self.steps[name].referring())
+        return {str(reference.keys[1]) for _, reference in found if reference.root == "Steps"}
+
+    def between(self, chosen: Set[str]) -> set[str]:
+        """Return the steps on all paths from one of the chosen steps to another, these included."""
+        waits = self.dependencies()
+        after = {name: {other for other, on in waits.items() if name in on} for name in waits}
+        return _reached(chosen, waits) & _reached(chosen, after)
+
+
+def _reached(names: Set[str], leads: Mapping[str, set[str]]) -> set[str]:
+    found, new = set(names), set(names)
+    while new := set().union(*(leads[name] for name in new)) - found:
+        found |= new
+    return found

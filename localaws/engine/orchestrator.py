@@ -9,6 +9,7 @@ import functools
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from localaws import events
@@ -141,6 +142,19 @@ class Engine:
         found = self._app.store.select("kind='PipelineExecutionStep' AND account=? AND region=? AND parent=?", place)
         return {record.body["StepName"]: record for record in found}
 
+    def _borrowed(self, execution: Record) -> dict[str, Record]:
+        """The steps of the execution that a selective one builds upon, which may build upon another."""
+        source = (execution.body.get("SelectiveExecutionConfig") or {}).get("SourcePipelineExecutionArn")
+        if source is None:
+            return {}
+        record = self._app.store.get(replace(execution.key, name=source.rsplit("/", 1)[1]))
+        return self._borrowed(record) | self._steps(record.key) if record else {}
+
+    def succeeded(self, execution: Record) -> set[str]:
+        """The steps whose results another execution can take from this one."""
+        found = self._borrowed(execution) | self._steps(execution.key)
+        return {name for name, step in found.items() if step.status == "Succeeded"}
+
     def _plan(self, execution: Record, found: dict[str, Record]) -> Plan:
         config = execution.body.get("SelectiveExecutionConfig")
         return Plan(
@@ -201,7 +215,7 @@ class Engine:
         if execution is None or record is None or record.status != "Executing":
             return
         definition = _parsed(execution.body["_definition"])
-        scope = ExecutionScope(self._app, execution, definition, found)
+        scope = ExecutionScope(self._app, execution, definition, self._borrowed(execution) | found)
         turn = steps.Turn(self._app, execution, definition.steps[name], record, scope)
         try:
             if self._from_cache(turn):

@@ -15,7 +15,8 @@ class Plan:
     """The state of an execution as far as its order is concerned.
 
     `statuses` has the steps that have begun, `outcomes` the results of Condition steps that have ended,
-    and `selected` the steps of a selective execution (None for all).
+    and `selected` the steps of a selective execution (None for all), for which the others' results are taken
+    from an earlier execution.
     """
 
     definition: Definition
@@ -65,6 +66,8 @@ class Plan:
 
     def _over(self, dependency: str, waiting: str, skipped: Set[str]) -> bool:
         """Whether `waiting` need wait for a step no longer; a Condition is over when its taken branch is."""
+        if self._elsewhere(dependency):
+            return True
         if self.statuses.get(dependency) != "Succeeded":
             return False
         steps = self.definition.steps
@@ -72,4 +75,9 @@ class Plan:
         if steps[dependency].type != "Condition" or (branch and branch[0] == dependency):
             return True
         inside = [name for name, step in steps.items() if step.branch and step.branch[0] == dependency]
-        return all(name in skipped or self.statuses.get(name) == "Succeeded" for name in inside)
+        return all(
+            name in skipped or self._elsewhere(name) or self.statuses.get(name) == "Succeeded" for name in inside
+        )
+
+    def _elsewhere(self, name: str) -> bool:
+        return self.selected is not None and name not in self.selected

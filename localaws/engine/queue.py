@@ -23,6 +23,18 @@ if TYPE_CHECKING:
     from localaws.application import Application
 
 _log = logging.getLogger("localaws.jobs")
+_MESSAGES = {
+    "Downloading": "Downloading input data",
+    "Training": "Training image download completed. Training in progress.",
+    "Uploading": "Uploading generated training model",
+    "Stopping": "Stopping the training job",
+    "Stopped": "Training job stopped",
+    "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+    "MaxWaitTimeExceeded": "Training job exceeded MaxWaitTimeInSeconds provided",
+    "Failed": "Training job failed",
+    "Completed": "Training job completed",
+}
+"""What SageMaker says of a training job's secondary statuses."""
 
 
 class Jobs:
@@ -126,10 +138,18 @@ class Jobs:
                 return None
             record.body[JOB_TYPES[key.kind].start_time] = now
             record.body["LastModifiedTime"] = record.modified = now
-            if key.kind == TRAINING.kind:
-                _transition(record, "Training", now)
             store.put(record)
             return record
+
+    def _progress(self, key: Key, status: str) -> None:
+        """Note a training job's secondary status, unless it is being stopped, and tell the bus."""
+        with self._app.store.transaction() as store:
+            record, now = store.get(key), self._app.clock.now()
+            if record is not None and record.status == "InProgress":
+                _transition(record, status, now)
+                record.body["LastModifiedTime"] = record.modified = now
+                store.put(record)
+                events.job_changed(self._app, record)
 
     def _execute(self, record: Record, stopped: threading.Event) -> Outcome:
         app, key = self._app, record.key
@@ -153,6 +173,7 @@ class Jobs:
                 log=app.tuning.watch(record, log.line),
                 stopped=stopped,
                 describe_model=lambda name: self._model(key, name),
+                progress=lambda status: self._progress(key, status),
             )
             return jobs.run(key.kind, record.body, context)
         except ClientError as error:
@@ -204,5 +225,6 @@ def _transition(record: Record, status: str, now: float) -> None:
     if transitions:
         transitions[-1].setdefault("EndTime", now)
     final = {"EndTime": now} if record.status in FINAL else {}
-    transitions.append({"Status": status, "StartTime": now, "StatusMessage": status, **final})
+    message = _MESSAGES.get(status, status)
+    transitions.append({"Status": status, "StartTime": now, "StatusMessage": message, **final})
     body["SecondaryStatus"] = status
