@@ -91,7 +91,8 @@ class JobContext:
     `client(service)` is a boto3 client that acts as the job's role, in its account and region, against
     this very server. `log(stream, line)` appends one line to the job's log stream (`stream` is what
     follows the job's name: `algo-1-1700000000`). `describe_model(name)` is DescribeModel in the job's
-    account. `folder` is the job's own scratch folder; the caller removes it.
+    account. `folder` is the job's own scratch folder; the caller removes it. `progress(status)` tells that a training
+    job has come to another secondary status (Downloading, Training, Uploading).
     """
 
     account: str
@@ -104,6 +105,7 @@ class JobContext:
     log: Callable[[str, str], None]
     stopped: Event
     describe_model: Callable[[str], dict[str, Any]]
+    progress: Callable[[str], None] = lambda status: None
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ class Job:
 
     def __init__(self, client, image, folder):
         self.client, self.image, self.folder = client, image, folder
-        self.log, self.models, self.stopped, self.acts = [], {}, Event(), {}
+        self.log, self.models, self.stopped, self.acts, self.statuses = [], {}, Event(), {}, []
 
     def when(self, line, act):
         self.acts[line] = act
@@ -135,6 +135,7 @@ class Job:
             log=self._line,
             stopped=self.stopped,
             describe_model=self._model,
+            progress=self.statuses.append,
         )
         return jobs.run(kind, body, context)
 

@@ -69,6 +69,7 @@ def test_the_container_finds_channels_and_configuration_as_documented(bucket, im
     ]
     outcome = job.run("TrainingJob", body)
     assert outcome.status == "Completed"
+    assert job.statuses == ["Downloading", "Training", "Uploading"]
     assert outcome.fields["ModelArtifacts"] == {"S3ModelArtifacts": bucket.uri(MODEL)}
     found = told(bucket)
     assert found["arguments"] == ["train"]

@@ -40,6 +40,7 @@ def run(body: dict[str, Any], context: JobContext) -> Outcome:
     roots = {host: context.folder / host for host in hosts}
     channels = read_channels(body)
     checkpoints = _checkpoints(body, context, list(roots.values()))
+    context.progress("Downloading")
     for host, root in roots.items():
         _prepare(body, channels, groups, host, root)
     _download(channels, groups, context, roots)
@@ -47,11 +48,13 @@ def run(body: dict[str, Any], context: JobContext) -> Outcome:
     source.bring(context, algorithm["TrainingImage"], code, list(roots.values()))
     checkpoints.restore()
     containers = [_container(body, context, host, hosts, roots[host], groups, metrics) for host in hosts]
+    context.progress("Training")
     with checkpoints.running():
         ended = cluster.run(context, containers, watch, GRACE)
     fields: dict[str, Any] = {"FinalMetricDataList": metrics.final()} if metrics.final() else {}
     if ended.failed:
         return Outcome("Failed", _reason(ended, roots[ended.failed]), fields=fields)
+    context.progress("Uploading")
     fields |= _upload(body, context, list(roots.values()))
     if ended.cause == "exit":
         return Outcome("Completed", fields=fields)
