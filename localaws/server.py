@@ -13,9 +13,8 @@ from urllib.parse import unquote
 
 from localaws import admin, wire
 from localaws.access.front import Front
-from localaws.access.front import Front
 from localaws.application import Application
-from localaws.emulator import putevents
+from localaws.emulator import putevents, s3events
 from localaws.errors import AccessDenied, ApiError, InternalFailure, Invalid, UnknownOperation
 
 _log = logging.getLogger("localaws.server")
@@ -59,8 +58,24 @@ class Server:
             await self._put_events(key, region, headers, receive, send)
         elif service == "events" and _CHANGES_EVENTS.match(target):
             await self._services(scope, receive, self._after_change(send, key, region, headers))
+        elif service == "s3" and self._app.settings.emulator and (made := s3events.created(scope, headers)):
+            await self._services(scope, receive, self._after_creation(send, key, region, headers, made))
         else:
             await self._services(scope, receive, send)
+
+    def _after_creation(self, send: Any, key: str, region: str, headers: Any, made: tuple[str, str, str]) -> Any:
+        """Return a send that tells of a new object once the emulator has it, before the caller hears."""
+        token, status = headers.get("x-amz-security-token"), 0
+
+        async def sending(message: Any) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            if message["type"] == "http.response.body" and not message.get("more_body") and status == 200:
+                account, _ = await self._in_thread(self._caller, key, token)
+                await self._in_thread(s3events.tell, self._app, account, region, *made)
+            await send(message)
+
+        return sending
 
     def _after_change(self, send: Any, key: str, region: str, headers: Any) -> Any:
         """Return a send that forgets what is known of rules before the caller hears that they have changed."""

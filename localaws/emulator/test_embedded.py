@@ -1,0 +1,204 @@
+"""What localaws reaches into of the embedded emulator: each private function has to do here what it is taken for."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from localaws.conftest import REGION, Account
+
+CODE = """\
+import boto3, json, os
+def handle(event, context):
+    who = boto3.client("sts").get_caller_identity()["Arn"]
+    if event.get("list"):
+        boto3.client("s3").list_objects_v2(Bucket=event["list"])
+    return {"who": who, "endpoint": os.environ["AWS_ENDPOINT_URL"]}
+"""
+TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+
+
+class Server:
+    """A localaws that can be killed and started again on the same state."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.start()
+
+    def start(self) -> None:
+        """Start it, on a port of its own."""
+        with (self.state / "errors").open("ab") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "localaws", "serve", "--state", self.state, "--port", "0", "--until-closed"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+            )  # fmt: skip
+        line = self.process.stdout.readline().decode()
+        assert line, (self.state / "errors").read_text()
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        self.address = line.split()[-1]
+
+    def kill(self) -> None:
+        """Kill it without a warning."""
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def account(self) -> Account:
+        """An account of it."""
+        return Account(self.address, "555555555555")
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A localaws of the test's own."""
+    server = Server(tmp_path)
+    yield server
+    server.process.stdin.close()
+    server.process.wait()
+
+
+def function(account, name="told", **more):
+    """Make a function that says who it is; its role has no policy but what is given."""
+    role = account.role(f"{name}-role", *more.pop("statements", ()), trust=TRUST)
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as target:
+        target.writestr("told.py", CODE)
+    account.client("lambda").create_function(
+        FunctionName=name, Runtime="python3.11", Role=role, Handler="told.handle", Code={"ZipFile": archive.getvalue()}
+    )
+
+
+def invoke(account, name="told", **event):
+    answer = account.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    return answer.get("FunctionError"), json.loads(answer["Payload"].read())
+
+
+def test_everything_that_was_answered_is_there_after_a_kill(server):
+    account = server.account()
+    s3, bucket = account.client("s3"), account.bucket("outlives")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    versions = [s3.put_object(Bucket=bucket, Key="k", Body=str(n).encode())["VersionId"] for n in range(3)]
+    account.role("kept", {"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    account.client("events").put_rule(Name="kept", EventPattern='{"source": ["x"]}')
+    url = account.client("sqs").create_queue(QueueName="kept")["QueueUrl"].rsplit("/", 2)[-1]
+    key = account.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    account.client("sns").create_topic(Name="kept")
+    account.client("ecr").create_repository(repositoryName="kept")
+    function(account, "kept")
+    account.client("sqs").send_message(QueueUrl=account.client("sqs").get_queue_url(QueueName=url)["QueueUrl"],
+                                       MessageBody="kept")  # fmt: skip
+    server.kill()
+    server.start()
+    account = server.account()
+    s3, sqs = account.client("s3"), account.client("sqs")
+    assert [s3.get_object(Bucket=bucket, Key="k", VersionId=v)["Body"].read() for v in versions] == [b"0", b"1", b"2"]
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert account.client("iam").get_role_policy(RoleName="kept", PolicyName="own")["PolicyDocument"]
+    assert account.client("events").describe_rule(Name="kept")["EventPattern"] == '{"source": ["x"]}'
+    assert sqs.receive_message(QueueUrl=sqs.get_queue_url(QueueName=url)["QueueUrl"])["Messages"][0]["Body"] == "kept"
+    assert account.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyId"] == key
+    assert len(account.client("sns").list_topics()["Topics"]) == 1
+    assert account.client("ecr").describe_repositories()["repositories"][0]["repositoryName"] == "kept"
+    assert invoke(account, "kept")[0] is None
+
+
+def test_functions_run_as_their_own_role_and_are_held_to_it(server):
+    account = server.account()
+    bucket = account.bucket("not-for-everybody")
+    function(account)
+    failed, answer = invoke(account)
+    assert failed is None
+    assert answer == {
+        "who": "arn:aws:sts::555555555555:assumed-role/told-role/told",
+        "endpoint": server.address,
+    }
+    failed, answer = invoke(account, list=bucket)
+    assert failed and "AccessDenied" in answer["errorMessage"]
+    account.allow("told-role", {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"})
+    assert invoke(account, list=bucket)[0] is None
+
+
+def test_alarms_are_told_whole_in_every_protocol(server):
+    alarm = {
+        "AlarmName": "a", "Namespace": "n", "MetricName": "m", "Dimensions": [{"Name": "d", "Value": "<v&>"}],
+        "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1.0,
+        "ComparisonOperator": "GreaterThanThreshold", "ActionsEnabled": True,
+        "AlarmActions": [f"arn:aws:sns:{REGION}:555555555555:t"],
+    }  # fmt: skip
+    cloudwatch = server.account().client("cloudwatch")
+    cloudwatch.put_metric_alarm(**alarm)
+    (found,) = cloudwatch.describe_alarms(AlarmNames=["a"])["MetricAlarms"]
+    assert {name: found[name] for name in alarm} == alarm
+
+
+def test_a_whole_policy_of_a_bus_stays_as_it_is(server):
+    events = server.account().client("events")
+    events.create_event_bus(Name="own")
+    arn = f"arn:aws:events:{REGION}:555555555555:event-bus/own"
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "one",
+                "Effect": "Allow",
+                "Principal": {"AWS": "arn:aws:iam::111111111111:root"},
+                "Action": "events:PutEvents",
+                "Resource": arn,
+                "Condition": {"StringEquals": {"events:source": "x"}},
+            }
+        ],
+    }
+    events.put_permission(EventBusName="own", Policy=json.dumps(policy))
+    assert json.loads(events.describe_event_bus(Name="own")["Policy"]) == policy
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="listening sockets are read from /proc")
+def test_nothing_listens_beyond_loopback(server):
+    """Every listening socket of the process and its children is on 127.0.0.1."""
+    account = server.account()
+    function(account)
+    invoke(account)
+    owned = {os.readlink(link) for pid in family(server.process.pid) for link in sockets(pid)}
+    listening = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in owned:
+                listening.append(fields[1].split(":")[0])
+    assert listening
+    assert set(listening) == {"0100007F"}
+
+
+def family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(found for child in children for found in family(int(child)))]
+
+
+def sockets(pid: int) -> list[Path]:
+    return [link for link in Path(f"/proc/{pid}/fd").iterdir() if os.readlink(link).startswith("socket:")]
+
+
+def test_schedules_are_fired_once_a_turn_by_localaws_alone(server):
+    from localaws import process
+
+    account = server.account()
+    url = account.client("sqs").create_queue(QueueName="turns")["QueueUrl"]
+    events = account.client("events")
+    events.put_rule(Name="turn", ScheduleExpression="rate(1 minute)")
+    arn = f"arn:aws:sqs:{REGION}:555555555555:turns"
+    events.put_targets(Rule="turn", Targets=[{"Id": "1", "Arn": arn}])
+    time.sleep(1.5)
+    process.ask(server.address, "POST", "clock", {"seconds": 181})
+    found = []
+    while len(found) < 3:
+        found += account.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    time.sleep(2)
+    found += account.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    assert len({json.loads(message["Body"])["time"] for message in found}) == len(found) == 3
