@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import xgboost
 
-from steps.conftest import Job
+from steps.common.test_job import Job
 from steps.evaluate import report
 from steps.evaluate.__main__ import main
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from steps.conftest import ROOT, Job
+from steps.common.test_job import ROOT, Job
 from steps.infer.conftest import csv, lay_out, patients
 
 JSON, HTML = {"Content_Type": "application/json"}, {"Accept": "text/html"}

@@ -14,7 +14,7 @@ import pytest
 import xgboost
 
 from steps.common.schema import FILE as SCHEMA
-from steps.conftest import ROOT, Job
+from steps.common.test_job import ROOT, Job
 from steps.train.__main__ import main
 
 HYPERPARAMETERS = {
