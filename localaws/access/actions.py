@@ -231,6 +231,24 @@ def _bus(asked: Asked) -> Iterator[Need]:
         )
 
 
+def _rule(action: str) -> Row:
+    def row(asked: Asked) -> Iterator[Need]:
+        name, bus = asked.params.get("Rule") or asked.params["Name"], asked.params.get("EventBusName", "default")
+        bus = bus.rpartition("/")[2]
+        yield Need(action, asked.arn("events", f"rule/{name}" if bus == "default" else f"rule/{bus}/{name}"))
+
+    return row
+
+
+def _alarms(action: str) -> Row:
+    def row(asked: Asked) -> Iterator[Need]:
+        names = asked.params.get("AlarmNames") or [asked.params.get("AlarmName", "*")]
+        for name in names:
+            yield Need(action, asked.arn("cloudwatch", f"alarm:{name}"))
+
+    return row
+
+
 def _assume(asked: Asked) -> Iterator[Need]:
     yield Need("sts:AssumeRole", asked.params["RoleArn"])
 
@@ -322,6 +340,13 @@ TABLE: dict[str, dict[str, Row]] = {
         "Invoke": _function("lambda:InvokeFunction"),
         "GetFunction": _function("lambda:GetFunction"),
         "GetFunctionConfiguration": _function("lambda:GetFunctionConfiguration"),
+        **{
+            name: _function(f"lambda:{name}")
+            for name in (
+                "AddPermission", "CreateAlias", "CreateFunction", "GetAlias", "GetPolicy", "ListVersionsByFunction",
+                "PublishVersion", "UpdateAlias", "UpdateFunctionCode", "UpdateFunctionConfiguration",
+            )
+        },
     },
     "logs": {
         name: _logs(f"logs:{name}")
@@ -330,6 +355,18 @@ TABLE: dict[str, dict[str, Row]] = {
             "GetLogEvents", "PutLogEvents", "PutRetentionPolicy",
         )
     },
-    "events": {"PutEvents": _bus},
+    "events": {
+        "PutEvents": _bus,
+        **{
+            name: _rule(f"events:{name}")
+            for name in (
+                "DeleteRule", "DescribeRule", "DisableRule", "EnableRule", "ListTargetsByRule", "PutRule", "PutTargets",
+                "RemoveTargets",
+            )
+        },
+    },
+    "monitoring": {
+        name: _alarms(f"cloudwatch:{name}") for name in ("DeleteAlarms", "DescribeAlarms", "PutMetricAlarm")
+    },
     "sts": {"AssumeRole": _assume, "GetCallerIdentity": _free},
 }  # fmt: skip

@@ -96,7 +96,7 @@ class Access:
             return account, resources.topic_policy(account, need.resource)
         if service == "lambda":
             return account, resources.function_policy(account, need.resource)
-        if service == "events":
+        if service == "events" and name.startswith("event-bus/"):
             return account, resources.bus_policy(account, name.split("/", 1)[1])
         return account, None
 

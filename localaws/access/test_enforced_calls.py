@@ -65,6 +65,42 @@ def test_functions(account, other, refused):
     assert "FunctionError" not in account.client("lambda").invoke(FunctionName="g")
 
 
+def test_functions_deployed(account, refused):
+    mine = function(account)
+    account.role("r", allow(["lambda:List*", "lambda:Publish*", "lambda:*Alias"], mine))
+    client = account.act("r", "lambda")
+    version = client.publish_version(FunctionName="f")["Version"]
+    assert version in {item["Version"] for item in client.list_versions_by_function(FunctionName=mine)["Versions"]}
+    client.create_alias(FunctionName="f", Name="live", FunctionVersion=version)
+    refused("lambda:UpdateFunctionCode", client.update_function_code, FunctionName="f", ZipFile=b"")
+    refused("lambda:PublishVersion", client.publish_version, FunctionName="g")
+
+
+def test_rules(account, refused):
+    arn = f"arn:aws:events:{REGION}:{account.number}:rule"
+    account.client("events").create_event_bus(Name="b")
+    account.role("r", allow(["events:PutRule", "events:DescribeRule"], [f"{arn}/mine-*", f"{arn}/b/mine-*"]))
+    events = account.act("r", "events")
+    for bus in ({}, {"EventBusName": "b"}):
+        events.put_rule(Name="mine-1", EventPattern='{"source": ["a"]}', **bus)
+        assert events.describe_rule(Name="mine-1", **bus)["State"] == "ENABLED"
+        refused("events:PutRule", events.put_rule, Name="yours", EventPattern='{"source": ["a"]}', **bus)
+        refused("events:ListTargetsByRule", events.list_targets_by_rule, Rule="mine-1", **bus)
+
+
+def test_alarms(account, refused):
+    account.role("r", allow("cloudwatch:*Alarm*", f"arn:aws:cloudwatch:{REGION}:{account.number}:alarm:mine-*"))
+    cloudwatch = account.act("r", "cloudwatch")
+    alarm = {
+        "MetricName": "m", "Namespace": "n", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1, "Statistic": "Sum",
+        "ComparisonOperator": "GreaterThanThreshold",
+    }  # fmt: skip
+    cloudwatch.put_metric_alarm(AlarmName="mine-1", **alarm)
+    assert len(cloudwatch.describe_alarms(AlarmNames=["mine-1"])["MetricAlarms"]) == 1
+    refused("cloudwatch:PutMetricAlarm", cloudwatch.put_metric_alarm, AlarmName="yours", **alarm)
+    refused("cloudwatch:DescribeAlarms", cloudwatch.describe_alarms)
+
+
 def test_logs_of_jobs(account):
     logs, group = account.client("logs"), "/aws/sagemaker/ProcessingJobs"
     role, code = account.role("r", allow("s3:*")), {"Environment": {"CODE": "print('hello')"}}
@@ -87,7 +123,7 @@ def test_buses(account, other, refused):
     entry = {"Source": "mine", "DetailType": "d", "Detail": "{}"}
     assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
     refused("events:PutEvents", events.put_events, Entries=[entry, entry | {"Source": "yours"}])
-    refused("events:PutRule", events.put_rule, Name="r", ScheduleExpression="rate(1 day)")
+    refused("events:ListRules", events.list_rules)
     bus = other.client("events").create_event_bus(Name="b")["EventBusArn"]
     said = refused("events:PutEvents", events.put_events, Entries=[entry | {"EventBusName": bus}])
     assert "no resource-based policy" in said

@@ -6,7 +6,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 from localaws.access import requests
-from localaws.access.actions import TABLE
+from localaws.access.actions import PREFIXES, TABLE
 
 SERVICES = ("s3", "lambda", "kms", "ecr", "sqs", "sns", "logs", "events", "sts", "iam", "cloudwatch", "dynamodb")
 CONFIG = Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required")
@@ -103,7 +103,7 @@ def test_every_operation_is_told_from_the_others(service):
 
 @pytest.mark.parametrize("service", sorted(TABLE))
 def test_the_table_names_operations_that_exist(service):
-    assert set(TABLE[service]) <= set(client(service).meta.service_model.operation_names)
+    assert set(TABLE[service]) <= set(client(PREFIXES.get(service, service)).meta.service_model.operation_names)
 
 
 @pytest.mark.parametrize(
