@@ -137,6 +137,16 @@ class Application:
             self._role_sessions[role, name] = kept
         return kept[:2]
 
+    def container_environment(self, account: str, region: str, role: str, session: str) -> dict[str, str]:
+        """Return the variables with which a container calls AWS as its job's role, as it can in SageMaker."""
+        access_key, token = self._session(account, region, role, session)
+        return {
+            "AWS_ENDPOINT_URL": self.settings.address,
+            "AWS_ACCESS_KEY_ID": access_key,
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_SESSION_TOKEN": token,
+        }
+
     def session_client(self, service: str, access_key: str, token: str | None) -> Any:
         """Return a client that signs with somebody's access key."""
         return self._make(service, "us-east-1", access_key, token)

@@ -92,7 +92,8 @@ class JobContext:
     this very server. `log(stream, line)` appends one line to the job's log stream (`stream` is what
     follows the job's name: `algo-1-1700000000`). `describe_model(name)` is DescribeModel in the job's
     account. `folder` is the job's own scratch folder; the caller removes it. `progress(status)` tells that a training
-    job has come to another secondary status (Downloading, Training, Uploading).
+    job has come to another secondary status (Downloading, Training, Uploading). `credentials()` are the variables with
+    which a container that isn't isolated calls AWS as the job's role.
     """
 
     account: str
@@ -106,6 +107,7 @@ class JobContext:
     stopped: Event
     describe_model: Callable[[str], dict[str, Any]]
     progress: Callable[[str], None] = lambda status: None
+    credentials: Callable[[], Mapping[str, str]] = dict
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,7 @@ class Jobs:
                 stopped=stopped,
                 describe_model=lambda name: self._model(key, name),
                 progress=lambda status: self._progress(key, status),
+                credentials=lambda: app.container_environment(key.account, key.region, role, key.name) if role else {},
             )
             return jobs.run(key.kind, record.body, context)
         except ClientError as error:

@@ -68,9 +68,14 @@ def write_json(file: Path, content: Any) -> None:
     file.write_text(json.dumps(content, indent=2))
 
 
-def environment(context: JobContext, *given: Mapping[str, str] | None) -> dict[str, str]:
-    """Return a container's environment; later mappings win."""
+def environment(context: JobContext, isolated: bool, *given: Mapping[str, str] | None) -> dict[str, str]:
+    """Return a container's environment; later mappings win.
+
+    Containers of Docker have no network and those of isolated jobs may have none: they get no credentials.
+    """
     merged = {"AWS_REGION": context.region, "AWS_DEFAULT_REGION": context.region}
+    if context.runtime.name == "process" and not isolated:
+        merged |= context.credentials()
     for mapping in given:
         merged |= mapping or {}
     return merged

@@ -136,6 +136,11 @@ class Job:
             stopped=self.stopped,
             describe_model=self._model,
             progress=self.statuses.append,
+            credentials=lambda: {
+                "AWS_ENDPOINT_URL": self.client("s3").meta.endpoint_url,
+                "AWS_ACCESS_KEY_ID": ACCOUNT,
+                "AWS_SECRET_ACCESS_KEY": "local",
+            },
         )
         return jobs.run(kind, body, context)
 

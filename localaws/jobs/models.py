@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from localaws.jobs.failure import JobFailed
 class ModelContainer:
     """One of a model's containers: its image, its variables, and where its artifacts come from, if it has any.
 
-    `compressed` artifacts are one gzip-compressed tar; others are the objects below a prefix.
+    `compressed` artifacts are one gzip-compressed tar; others are the objects below a prefix. `isolated` containers
+    have no network.
     """
 
     image: str
     environment: dict[str, str] = field(default_factory=dict)
     artifacts: str | None = None
     compressed: bool = True
+    isolated: bool = False
 
 
 def containers(model: dict[str, Any], context: JobContext) -> list[ModelContainer]:
@@ -32,7 +34,8 @@ def containers(model: dict[str, Any], context: JobContext) -> list[ModelContaine
     given = model.get("Containers") or [model["PrimaryContainer"]]
     if len(given) > 1 and model.get("InferenceExecutionConfig", {}).get("Mode", "Serial") != "Serial":
         raise JobFailed("ClientError: A model whose containers are invoked directly can't be used by a transform job.")
-    return [container for definition in given for container in _of(definition, context)]
+    isolated = bool(model.get("EnableNetworkIsolation"))
+    return [replace(container, isolated=isolated) for definition in given for container in _of(definition, context)]
 
 
 def _of(definition: dict[str, Any], context: JobContext) -> list[ModelContainer]:

@@ -79,8 +79,12 @@ def _container(
         log=cluster.logger(context, host),
         entrypoint=tuple(application.get("ContainerEntrypoint", ())),
         arguments=tuple(application.get("ContainerArguments", ())),
-        environment=cluster.environment(context, body.get("Environment")),
+        environment=cluster.environment(context, _isolated(body), body.get("Environment")),
     )
+
+
+def _isolated(body: dict[str, Any]) -> bool:
+    return bool(body.get("NetworkConfig", {}).get("EnableNetworkIsolation"))
 
 
 def _download(body: dict[str, Any], context: JobContext, roots: list[Path]) -> None:

@@ -170,7 +170,9 @@ def _container(
         log=cluster.logger(context, host, metrics.read),
         entrypoint=entrypoint,
         arguments=tuple(algorithm.get("ContainerArguments", () if entrypoint else ("train",))),
-        environment=cluster.environment(context, own, body.get("Environment")),
+        environment=cluster.environment(
+            context, bool(body.get("EnableNetworkIsolation")), own, body.get("Environment")
+        ),
     )
 
 

@@ -104,7 +104,7 @@ def _container(
         instance_type=instance_type,
         log=cluster.logger(context, name),
         arguments=("serve",),
-        environment=cluster.environment(context, part.environment, body.get("Environment"), told),
+        environment=cluster.environment(context, part.isolated, part.environment, body.get("Environment"), told),
         serving=True,
     )
 
