@@ -7,7 +7,7 @@ from pathlib import Path
 
 from steps.common import failure, log
 from steps.common.atomic import write_all
-from steps.monitor import analysis, capture, contract, report
+from steps.monitor import analysis, capture, contract, history, report
 from steps.monitor.contract import Job
 
 
@@ -18,8 +18,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="monitor-") as folder:
         if job.format == "sagemakerCaptureJson":
             job = capture.unpack(job, Path(folder))
+        earlier = history.read(job.earlier)
         outcome = data_quality(job)
-    _write(job, outcome)
+    _write(job, outcome, earlier)
     failure.leave(outcome.message, failure.message_file())
     log.info(report.summary(outcome))
     return 0
@@ -33,14 +34,14 @@ def data_quality(job: Job) -> analysis.Outcome:
     return analysis.check(analysis.read_batch(job, before, limits), before, limits, job)
 
 
-def _write(job: Job, outcome: analysis.Outcome) -> None:
+def _write(job: Job, outcome: analysis.Outcome, earlier: list[history.Batch]) -> None:
     contents = {"statistics.json": outcome.statistics, "constraints.json": outcome.constraints}
     if job.constraints is not None:
         contents["constraint_violations.json"] = {"violations": outcome.violations}
         contents["verdict.json"] = outcome.verdict
         contents["metrics.json"] = outcome.metrics
     files: dict = {job.output / name: _json(content) for name, content in contents.items()}
-    write_all(files | {job.output / "report.html": report.render(outcome)})
+    write_all(files | {job.output / "report.html": report.render(outcome, earlier)})
 
 
 def _json(content: dict) -> str:

@@ -146,7 +146,7 @@ def completeness(name: str, column: Column, baseline: Column, limits: dict, conf
     Where a person wrote another `completeness` into the constraints than the baseline has, a laxer one is allowed
     too, and a stricter one holds without a test.
     """
-    rows, before = _rows(column), _rows(baseline)
+    rows, before = rows_of(column), rows_of(baseline)
     here, there = column.missing / max(1, rows), baseline.missing / max(1, before)
     sentence = f"{_percent(here)} of {name} is missing where {_percent(there)} is in the baseline."
     allowed = 1 - float(limits.get("completeness", 1 - there))
@@ -167,12 +167,12 @@ def data_type(name: str, column: Numbers, baseline: Column, kind: str, allowed: 
     """
     rows = column.present + column.mistyped
     before = baseline.mistyped if isinstance(baseline, Numbers) else 0
-    expected = before / max(1, _rows(baseline) - baseline.missing)
+    expected = before / max(1, rows_of(baseline) - baseline.missing)
     share = column.mistyped / max(1, rows)
     p = None
     if before and column.mistyped:
-        p = significance.more_than_baseline(column.mistyped, rows, before, _rows(baseline) - baseline.missing)
-    sentence = f"{_rows_are(column.mistyped)} of {name} not a finite number."
+        p = significance.more_than_baseline(column.mistyped, rows, before, rows_of(baseline) - baseline.missing)
+    sentence = f"{_rows_hold(column.mistyped)} something else than a finite number in {name}."
     yield Check(
         name,
         DATA_TYPE,
@@ -185,7 +185,7 @@ def data_type(name: str, column: Numbers, baseline: Column, kind: str, allowed: 
     )
     if kind == "Integral":
         share = column.fractional / max(1, rows)
-        sentence = f"{_rows_are(column.fractional)} of {name} a fraction where the baseline has whole numbers."
+        sentence = f"{_rows_hold(column.fractional)} a fraction in {name}, where the baseline has whole numbers."
         yield Check(
             name,
             DATA_TYPE,
@@ -205,7 +205,7 @@ def value_range(name: str, column: Numbers, limits: dict) -> Check:
     outside = int(column.counts[(column.keys < low) | (column.keys > high)].sum())
     if not outside and column.present:
         outside = int(column.moments.minimum < low) + int(column.moments.maximum > high)
-    sentence = f"{_rows_are(outside)} of {name} outside {low:g} to {high:g}."
+    sentence = f"{_rows_hold(outside)} a number outside {low:g} to {high:g} in {name}."
     conditions = [f"number < {low!r}"] * (low > -np.inf) + [f"number > {high!r}"] * (high < np.inf)
     sql = f"isfinite(number) AND ({' OR '.join(conditions)})" if conditions else None
     return Check(name, CATEGORICAL, sentence, None, outside / max(1, column.present), sql=sql)
@@ -229,7 +229,7 @@ def unseen(name: str, column: Column, baseline: Column, allowed: float, domain: 
         p = significance.unseen_values(batch, before)
     rows = int(batch[outside].sum())
     share = rows / max(1, int(batch.sum()))
-    sentence = f"{_rows_hold(rows)} a value of {name} that the baseline hasn't."
+    sentence = f"{_rows_hold(rows)} a value in {name} that the baseline hasn't."
     cell = "number" if isinstance(column, Numbers) else "cell"
     listed = [_literal(value, cell) for value in sorted(known, key=str)[:MOST_LISTED]]
     sql = f"{cell} IS NOT NULL AND {cell} NOT IN ({', '.join(listed)})" if listed else f"{cell} IS NOT NULL"
@@ -320,16 +320,13 @@ def _shares(counts: significance.Counts) -> np.ndarray:
     return counts / max(1, counts.sum())
 
 
-def _rows(column: Column) -> int:
+def rows_of(column: Column) -> int:
+    """Return how many rows a column has."""
     return column.present + column.missing + (column.mistyped if isinstance(column, Numbers) else 0)
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
-
-
-def _rows_are(count: int) -> str:
-    return "1 row is" if count == 1 else f"{count} rows are"
 
 
 def _rows_hold(count: int) -> str:

@@ -98,3 +98,20 @@ def checked(container: Container) -> Container:
     assert container.run({"csv": {"header": True}}) == 0
     container.use_as_baseline()
     return container
+
+
+@pytest.fixture
+def drifted(checked: Container) -> Container:
+    """The results of a batch in which much is wrong."""
+    rows = [[b, a if a == "?" else a + 15, s, m if m == "?" else 6 - m, d] for b, a, s, m, d in patients(48, 4)]
+    rows[5][2], rows[9][1] = 44, 987
+    for row in rows[::3]:
+        row[4] = "?"
+    checked.put(rows)
+    assert checked.run() == 0
+    return checked
+
+
+def page(container: Container) -> str:
+    """Return the report that a run left."""
+    return (container.output / "report.html").read_text()
