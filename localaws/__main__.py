@@ -19,6 +19,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.error
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
         return options.run(options) or 0
     except (WrongSetting, NotRunning, InvalidImageMap) as error:
         print(error, file=sys.stderr)
+    except urllib.error.HTTPError as error:
+        print(json.load(error)["message"], file=sys.stderr)
     except OSError as error:
         print(f"localaws doesn't answer: {error}", file=sys.stderr)
     except KeyboardInterrupt:

@@ -165,7 +165,7 @@ def test_nothing_listens_beyond_loopback(server):
     account = server.account()
     function(account)
     invoke(account)
-    owned = {os.readlink(link) for pid in family(server.process.pid) for link in sockets(pid)}
+    owned = {str(link.readlink()) for pid in family(server.process.pid) for link in sockets(pid)}
     listening = []
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -182,7 +182,7 @@ def family(pid: int) -> list[int]:
 
 
 def sockets(pid: int) -> list[Path]:
-    return [link for link in Path(f"/proc/{pid}/fd").iterdir() if os.readlink(link).startswith("socket:")]
+    return [link for link in Path(f"/proc/{pid}/fd").iterdir() if str(link.readlink()).startswith("socket:")]
 
 
 def test_schedules_are_fired_once_a_turn_by_localaws_alone(server):

@@ -1,0 +1,182 @@
+"""localaws' own door: its command line, its port, its state folder, and its end."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+
+from localaws.conftest import REGION, STEP, Account, ended, serving
+
+ROLE = "arn:aws:iam::111111111111:role/anybody"
+
+
+def command(*arguments, **more):
+    """Run one command of the door; its exit code and what it printed."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("LOCALAWS_", "AWS_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "localaws", *map(str, arguments)],
+        capture_output=True, text=True, env=environment | more,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def up(tmp_path):
+    """A localaws that `up` has started; its state folder and the variables that `up` prints."""
+    code, printed, said = command("up", "--state", tmp_path / "state", "--port", "0", "--no-enforce")
+    assert code == 0, said
+    yield tmp_path / "state", dict(re.findall(r"(AWS_\w+)=(\S+)", printed))
+    command("down", "--state", tmp_path / "state")
+
+
+def test_up_prints_what_a_client_needs_and_down_ends_it(up):
+    state, variables = up
+    client = boto3.client(
+        "sagemaker",
+        endpoint_url=variables["AWS_ENDPOINT_URL"],
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+        region_name=variables["AWS_DEFAULT_REGION"],
+    )
+    assert client.list_pipelines()["PipelineSummaries"] == []
+    code, printed, _ = command("status", "--state", state)
+    told = json.loads(printed)
+    assert code == 0 and told["runtime"] == "process" and told["executions"] == 0
+    assert command("down", "--state", state)[0] == 0
+    assert gone(told["pid"])
+    code, _, said = command("status", "--state", state)
+    assert (code, said) == (1, f"No localaws runs with the state folder {state}.\n")
+
+
+def test_the_clock_moves_forward_and_stays_there(up):
+    state, _ = up
+    before = command("clock", "--state", state)[1].strip()
+    after = command("clock", "2d", "--state", state)[1].strip()
+    assert after[:10] > before[:10]
+    assert command("clock", "--state", state)[1][:13] == after[:13]
+    code, _, said = command("clock", "soon", "--state", state)
+    assert code == 1 and said == "soon: not a length of time such as 90s, 5m, 36h or 2d.\n"
+
+
+def test_a_schedule_that_is_not_there_is_named(up):
+    code, _, said = command("fire", "nothing", "--state", up[0])
+    assert code == 1 and "No account has a rule nothing with a schedule." in said
+
+
+def test_a_port_in_use_is_one_sentence(tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        for start in ("up", "serve"):
+            code, _, said = command(start, "--state", tmp_path, "--port", port)
+            assert code == 1
+            assert said == f"Port {port} can't be used: Address already in use. Choose another with --port.\n"
+
+
+def test_a_state_folder_in_use_is_one_sentence(up):
+    code, _, said = command("serve", "--state", up[0], "--port", "0")
+    assert code == 1 and said == f"The state folder {up[0]} is in use by another localaws.\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"LOCALAWS_PORT": "four"}, "LOCALAWS_PORT=four: not a whole number."),
+        ({"LOCALAWS_ENFORCE": "maybe"}, "LOCALAWS_ENFORCE=maybe: not true or false."),
+        ({"LOCALAWS_RUNTIME": "moon"}, "runtime moon: there are process and docker."),
+        ({"LOCALAWS_IMAGES": "/nowhere/map.json"}, "/nowhere/map.json: there is no such image map"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(tmp_path, variables, sentence):
+    code, _, said = command("serve", "--state", tmp_path, **{"LOCALAWS_PORT": "0"} | variables)
+    assert (code, said) == (1, f"{sentence}\n")
+
+
+def test_help_teaches(tmp_path):
+    code, printed, _ = command("--help")
+    assert code == 0
+    assert all(word in printed for word in ("AWS_ENDPOINT_URL", "up", "down", "status", "logs", "fire", "clock"))
+
+
+def sleeping(address, state):
+    """Start a job that would sleep for an hour; wait until it does, and return its process's id."""
+    account = Account(address, "111111111111")
+    account.client("sagemaker").create_processing_job(
+        ProcessingJobName="sleeps",
+        RoleArn=ROLE,
+        AppSpecification={"ImageUri": "any"},
+        ProcessingResources={"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}},
+        Environment={"CODE": "print(os.getpid(), flush=True); import time; time.sleep(3600)"},
+    )
+    while True:
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if (
+                    b"step.py" in (process / "cmdline").read_bytes()
+                    and str(state).encode() in (process / "environ").read_bytes()
+                ):
+                    return int(process.name)
+            except OSError:
+                continue
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """An image map whose every image runs the code that it is given."""
+    (tmp_path / "step.py").write_text(STEP)
+    entry = {"pattern": "*", "directory": ".", "command": [sys.executable, "step.py"]}
+    (tmp_path / "images.json").write_text(json.dumps({"images": [entry]}))
+    return tmp_path / "images.json"
+
+
+def gone(pid):
+    while Path(f"/proc/{pid}").exists():
+        if Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z":
+            return True
+        time.sleep(0.02)
+    return True
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="processes are found in /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_jobs_end_with_localaws_however_it_ends(tmp_path, images, number):
+    state = tmp_path / "state"
+    code, printed, said = command(
+        "up", "--state", state, "--port", "0", "--images", images, "--no-enforce", "--slots", "2"
+    )
+    assert code == 0, said
+    address = re.search(r"AWS_ENDPOINT_URL=(\S+)", printed).group(1)
+    job = sleeping(address, state)
+    os.kill(json.loads((state / "server.json").read_text())["pid"], number)
+    assert gone(job)
+
+
+def test_a_jobs_log_can_be_read(tmp_path, images):
+    state = tmp_path / "state"
+    state.mkdir()
+    with serving(state, "--images", str(images), "--no-enforce") as address:
+        sagemaker = Account(address, "111111111111").client("sagemaker")
+        sagemaker.create_processing_job(
+            ProcessingJobName="speaks",
+            RoleArn=ROLE,
+            AppSpecification={"ImageUri": "any"},
+            ProcessingResources={
+                "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+            },
+            Environment={"CODE": "print('one'); print('two')"},
+        )
+        done = ended(lambda: sagemaker.describe_processing_job(ProcessingJobName="speaks"), "ProcessingJobStatus")
+        assert done["ProcessingJobStatus"] == "Completed", done
+        assert REGION in done["ProcessingJobArn"]
+        code, printed, said = command("logs", "speaks", "--account", "111111111111", "--state", state)
+        assert (code, printed.splitlines()) == (0, ["one", "two"]), said
