@@ -293,6 +293,32 @@ def test_transform_fn_takes_the_place_of_the_three(serve):
     )
 
 
+def test_what_a_script_doesnt_do_the_toolkit_does(serve):
+    ask = serve("""
+        class Model:
+            def predict(self, rows):
+                return [[row, 2 * row] for row in rows]
+        def model_fn(folder):
+            return Model()
+        def input_fn(body, content_type):
+            if content_type == "text/own":
+                return [int(row) for row in body.split()]
+            raise KeyError(content_type)
+    """)
+    assert ask(b"1 2", "text/own", "text/csv") == (200, "text/csv", b"1,2\n2,4\n")
+    assert ask(b"1 2", "text/own", "application/json") == (200, "application/json", b"[[1, 2], [2, 4]]")
+    assert ask(b"1 2", "text/own", "*/*") == (200, "application/json", b"[[1, 2], [2, 4]]")
+    assert ask(b"1 2", "text/own", "application/jsonlines")[2] == b"[1, 2]\n[2, 4]\n"
+    status, _, said = ask(b"1 2", "text/own", "image/png")
+    assert (status, said) == (406, b"Accept image/png: the script has no output_fn for it.\n")
+
+
+def test_a_content_type_that_nothing_reads_is_refused(serve):
+    ask = serve("def model_fn(folder):\n    return None\n")
+    status, _, said = ask(b"x", "image/png")
+    assert (status, said) == (415, b"Content-Type image/png: the script has no input_fn for it.\n")
+
+
 def test_an_error_of_the_script_is_told_without_its_text(serve, run):
     ask = serve("""
         def model_fn(folder):

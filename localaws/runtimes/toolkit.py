@@ -334,6 +334,8 @@ def pair(answer, accept):
 
 def parsed(body, content_type):
     """A request's rows as an array, missing values as NaN."""
+    if content_type not in (CSV, JSON, NPY):
+        raise Unsupported(415, f"Content-Type {content_type}: the script has no input_fn for it.")
     import numpy
 
     if content_type == CSV:
@@ -341,9 +343,7 @@ def parsed(body, content_type):
         return numpy.genfromtxt(io.StringIO(text), delimiter=",", ndmin=2)
     if content_type == JSON:
         return numpy.asarray(json.loads(body))
-    if content_type == NPY:
-        return numpy.load(io.BytesIO(body), allow_pickle=False)
-    raise Unsupported(415, f"Content-Type {content_type}: the script has no input_fn for it.")
+    return numpy.load(io.BytesIO(body), allow_pickle=False)
 
 
 def formatted(prediction, accept):
