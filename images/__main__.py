@@ -59,6 +59,28 @@ def sizes(_: argparse.Namespace) -> None:
     print(measuring.of_steps(engine.require(), _project()).table())
 
 
+def lint(_: argparse.Namespace) -> None:
+    """Hold the Dockerfiles against hadolint's rules."""
+    from images import checks
+
+    print(f"{len(checks.lint())} Dockerfiles keep hadolint's rules")
+
+
+def sbom(_: argparse.Namespace) -> None:
+    """List the parts of every step's image."""
+    from images import checks
+
+    for step, parts in checks.sbom(engine.require(), _project()).items():
+        print(f"{step}: {parts} parts in {checks.SBOMS.relative_to(layers.ROOT) / step}.cdx.json")
+
+
+def scan(_: argparse.Namespace) -> None:
+    """Look those parts up in a database of vulnerabilities."""
+    from images import checks
+
+    checks.scan()
+
+
 def clean(_: argparse.Namespace) -> None:
     """Remove every image that was built here except the base images."""
     docker = engine.require()
@@ -102,7 +124,8 @@ def _arguments() -> argparse.Namespace:
     pushing.add_argument("--environment", default="dev", choices=("dev", "prod"))
     pushing.add_argument("steps", nargs="*", metavar="STEP", help="default: all")
     command(registries).add_argument("action", choices=("up", "down"))
-    command(sizes)
+    for function in (sizes, lint, sbom, scan):
+        command(function)
     command(clean)
     return parser.parse_args()
 

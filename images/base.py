@@ -59,6 +59,7 @@ ACCOUNTS = {
     "etc/group": "root:x:0:\nnogroup:x:65534:\n",
 }
 AUTHORITIES = "usr/share/ca-certificates/mozilla/*.crt"
+INVENTORY = "var/lib/dpkg/status.d"
 ARCHIVES = "var/cache/apt/archives/*.deb"
 
 
@@ -95,6 +96,10 @@ def _tree(packages: tuple[str, ...], drop: tuple[str, ...], own: Mapping[str, st
                     target.addfile(member, source.extractfile(member) if member.isreg() else None)
             removed = REMOVED_PACKAGES if drop is NOT_AT_RUN_TIME else ()
             inventory = {name: text for name, text in _inventory(source) if Path(name).name not in removed}
+            # Scanners look for the inventory's folder, which no package brings.
+            folder = tarfile.TarInfo(INVENTORY)
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+            target.addfile(folder)
             for name, text in {**ACCOUNTS, **inventory, **_certificates(source), **(own or {})}.items():
                 entry = tarfile.TarInfo(name)
                 entry.size, entry.mode = len(text.encode()), 0o755 if text.startswith("#!") else 0o644
@@ -125,7 +130,7 @@ def _inventory(source: tarfile.TarFile) -> Iterator[tuple[str, str]]:
                 deb.write_bytes(source.extractfile(member).read())
                 fields = subprocess.run(["dpkg-deb", "--field", deb], capture_output=True, text=True, check=True)
                 package = re.search(r"^Package: (\S+)$", fields.stdout, re.MULTILINE)[1]
-                yield f"var/lib/dpkg/status.d/{package}", fields.stdout
+                yield f"{INVENTORY}/{package}", fields.stdout
 
 
 def _certificates(source: tarfile.TarFile) -> dict[str, str]:

@@ -56,9 +56,13 @@ class Step:
 
     def run(self, *arguments: str, user: str = NOBODY, environment: Mapping[str, str] | None = None) -> Ended:
         """Run a container without a network to its end."""
-        command = ["run", "--rm", "--network=none", *self._options(user, environment), self.image, *arguments]
-        done = subprocess.run([self.docker.command, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        command = [self.docker.command, *self.command(*arguments, user=user, environment=environment)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return Ended(done.returncode, done.stdout.decode())
+
+    def command(self, *arguments: str, user: str = NOBODY, environment: Mapping[str, str] | None = None) -> list[str]:
+        """What follows `docker` to run a container without a network to its end."""
+        return ["run", "--rm", "--network=none", *self._options(user, environment), self.image, *arguments]
 
     @contextlib.contextmanager
     def running(self, *arguments: str, options: tuple[str, ...] = ("--network=none",), user: str = NOBODY):
@@ -89,6 +93,12 @@ class Step:
         yield f"--user={user}"
         yield f"--volume={self.root}:/opt/ml"
         yield from (f"--env={name}={value}" for name, value in (environment or {}).items())
+
+
+def labelled_csv(features_only: bool = False) -> str:
+    """The first labelled part as it arrives, or its features alone."""
+    rows = make.derive(make.read_table())["labelled/part-1.csv"]
+    return "".join(",".join(row[:-1] if features_only else row) + "\n" for row in rows)
 
 
 def label_first() -> dict[str, list[str]]:
