@@ -1,9 +1,12 @@
 """A localaws in a process of its own, with its embedded emulator, and accounts that no other test has."""
 
+from __future__ import annotations
+
 import contextlib
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -47,6 +50,40 @@ def serving(state: Path, *options: str):
     finally:
         process.stdin.close()
         process.wait()
+
+
+class Server:
+    """A localaws that can be killed and started again on the same state."""
+
+    def __init__(self, state: Path, *options: str) -> None:
+        self.state, self._options = state, options
+        self.start()
+
+    def start(self) -> None:
+        """Start it, on a port of its own."""
+        command = [sys.executable, "-m", "localaws", "serve", "--state", self.state, "--port", "0", "--until-closed"]
+        with (self.state / "errors").open("ab") as errors:
+            self.process = subprocess.Popen(
+                [*command, *self._options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+            )
+        line = self.process.stdout.readline().decode()
+        assert line, (self.state / "errors").read_text()
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        self.address = line.split()[-1]
+
+    def kill(self) -> None:
+        """Kill it without a warning."""
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def close(self) -> None:
+        """End it."""
+        self.process.stdin.close()
+        self.process.wait()
+
+    def account(self, number: str) -> Account:
+        """An account of it."""
+        return Account(self.address, number)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,6 @@
 """What localaws reaches into of the embedded emulator: each private function has to do here what it is taken for."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 import time
 import zipfile
 from io import BytesIO
@@ -13,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from localaws.conftest import REGION, Account
+from localaws.conftest import REGION, Server
 
 CODE = """\
 import boto3, json, os
@@ -26,42 +21,12 @@ def handle(event, context):
 TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
-class Server:
-    """A localaws that can be killed and started again on the same state."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state
-        self.start()
-
-    def start(self) -> None:
-        """Start it, on a port of its own."""
-        with (self.state / "errors").open("ab") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "localaws", "serve", "--state", self.state, "--port", "0", "--until-closed"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-            )  # fmt: skip
-        line = self.process.stdout.readline().decode()
-        assert line, (self.state / "errors").read_text()
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
-        self.address = line.split()[-1]
-
-    def kill(self) -> None:
-        """Kill it without a warning."""
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def account(self) -> Account:
-        """An account of it."""
-        return Account(self.address, "555555555555")
-
-
 @pytest.fixture
 def server(tmp_path):
     """A localaws of the test's own."""
     server = Server(tmp_path)
     yield server
-    server.process.stdin.close()
-    server.process.wait()
+    server.close()
 
 
 def function(account, name="told", **more):
@@ -81,7 +46,7 @@ def invoke(account, name="told", **event):
 
 
 def test_everything_that_was_answered_is_there_after_a_kill(server):
-    account = server.account()
+    account = server.account("555555555555")
     s3, bucket = account.client("s3"), account.bucket("outlives")
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     versions = [s3.put_object(Bucket=bucket, Key="k", Body=str(n).encode())["VersionId"] for n in range(3)]
@@ -96,7 +61,7 @@ def test_everything_that_was_answered_is_there_after_a_kill(server):
                                        MessageBody="kept")  # fmt: skip
     server.kill()
     server.start()
-    account = server.account()
+    account = server.account("555555555555")
     s3, sqs = account.client("s3"), account.client("sqs")
     assert [s3.get_object(Bucket=bucket, Key="k", VersionId=v)["Body"].read() for v in versions] == [b"0", b"1", b"2"]
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
@@ -110,7 +75,7 @@ def test_everything_that_was_answered_is_there_after_a_kill(server):
 
 
 def test_functions_run_as_their_own_role_and_are_held_to_it(server):
-    account = server.account()
+    account = server.account("555555555555")
     bucket = account.bucket("not-for-everybody")
     function(account)
     failed, answer = invoke(account)
@@ -132,14 +97,14 @@ def test_alarms_are_told_whole_in_every_protocol(server):
         "ComparisonOperator": "GreaterThanThreshold", "ActionsEnabled": True,
         "AlarmActions": [f"arn:aws:sns:{REGION}:555555555555:t"],
     }  # fmt: skip
-    cloudwatch = server.account().client("cloudwatch")
+    cloudwatch = server.account("555555555555").client("cloudwatch")
     cloudwatch.put_metric_alarm(**alarm)
     (found,) = cloudwatch.describe_alarms(AlarmNames=["a"])["MetricAlarms"]
     assert {name: found[name] for name in alarm} == alarm
 
 
 def test_a_whole_policy_of_a_bus_stays_as_it_is(server):
-    events = server.account().client("events")
+    events = server.account("555555555555").client("events")
     events.create_event_bus(Name="own")
     arn = f"arn:aws:events:{REGION}:555555555555:event-bus/own"
     policy = {
@@ -162,7 +127,7 @@ def test_a_whole_policy_of_a_bus_stays_as_it_is(server):
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="listening sockets are read from /proc")
 def test_nothing_listens_beyond_loopback(server):
     """Every listening socket of the process and its children is on 127.0.0.1."""
-    account = server.account()
+    account = server.account("555555555555")
     function(account)
     invoke(account)
     owned = {str(link.readlink()) for pid in family(server.process.pid) for link in sockets(pid)}
@@ -188,7 +153,7 @@ def sockets(pid: int) -> list[Path]:
 def test_schedules_are_fired_once_a_turn_by_localaws_alone(server):
     from localaws import process
 
-    account = server.account()
+    account = server.account("555555555555")
     url = account.client("sqs").create_queue(QueueName="turns")["QueueUrl"]
     events = account.client("events")
     events.put_rule(Name="turn", ScheduleExpression="rate(1 minute)")
