@@ -134,6 +134,9 @@ class Jobs:
     def _begin(self, key: Key) -> Record | None:
         with self._app.store.transaction() as store:
             record, now = store.get(key), self._app.clock.now()
+            if record is not None and record.status == "Stopping":
+                # It was stopped between its slot and its beginning: whoever did that has left its end to us.
+                self._end(record, Outcome("Stopped"))
             if record is None or record.status != "InProgress":
                 return None
             record.body[JOB_TYPES[key.kind].start_time] = now
