@@ -35,7 +35,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "Float": (int, float),
     "Boolean": (bool,),
 }
-MEMBERS = ("Version", "Metadata", "Parameters", "PipelineExperimentConfig", "Steps")
+MEMBERS = ("Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps")
 DURATION = re.compile(
     r"P(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
@@ -78,6 +78,8 @@ def _finite(text: str) -> float:
 
 def _definition(document: Any) -> Definition:
     _object(document, "", MEMBERS)
+    if document.get("MlflowConfig") is not None:
+        raise InvalidDefinition("MlflowConfig", "runs can't be tracked with MLflow here")
     if document.get("Version") != VERSION:
         raise InvalidDefinition("Version", f"must be {VERSION}")
     parameters = _parameters(document.get("Parameters", []))
