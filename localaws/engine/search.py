@@ -2,8 +2,8 @@
 
 Random and Grid are what SageMaker does. For Bayesian, SageMaker uses a Gaussian process; here it is a
 tree-structured Parzen estimator (Bergstra et al., "Algorithms for Hyper-Parameter Optimization", NIPS 2011,
-section 4), which needs no matrix: a value is good if it is likely among the best quarter of the results and
-unlikely among the rest.
+section 4), which needs no matrix: a value is good if it is likely among the best of the results and unlikely
+among the rest.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from typing import Any
 Point = dict[str, str]
 """Name → value of the hyperparameters that are tuned, as the training job gets them."""
 
-_FIRST = 5
+_FIRST = 8
 """Results that Bayesian needs before it prefers anything."""
-_GOOD = 0.25
-_CANDIDATES = 48
+_GOOD = 0.15
+"""Share of the results that count as good."""
+_CANDIDATES = 24
 _TRIES = 100
 
 
@@ -89,7 +90,7 @@ def axes(ranges: Mapping[str, Any]) -> list[Axis]:
 
 
 def _numeric(item: Mapping[str, str], whole: bool) -> Axis:
-    name, kind = item["Name"], "integer" if whole else "number"
+    name, kind = item["Name"], "whole number" if whole else "number"
     try:
         low, high = (int(item[end]) if whole else float(item[end]) for end in ("MinValue", "MaxValue"))
         if not (math.isfinite(low) and math.isfinite(high)):
@@ -160,50 +161,54 @@ def _all(space: Sequence[Axis]) -> Iterator[Point]:
 
 
 class _Parzen:
-    """Two densities per axis: one of the good results, one of the others."""
+    """Two densities per axis, one of the good results and one of the others; the axes are chosen one by one."""
 
     def __init__(self, space: Sequence[Axis], results: Sequence[tuple[Point, float]]) -> None:
-        ordered = sorted(results, key=lambda result: result[1])
+        ordered = [point for point, _ in sorted(results, key=lambda result: result[1])]
         count = max(2, math.ceil(_GOOD * len(ordered)))
-        self._space = space
-        self._good = [[axis.position(point[axis.name]) for point, _ in ordered[:count]] for axis in space]
-        self._rest = [[axis.position(point[axis.name]) for point, _ in ordered[count:]] for axis in space]
+        self._axes = [(_Density(axis, ordered[:count]), _Density(axis, ordered[count:])) for axis in space]
 
     def choose(self, chance: random.Random) -> list[float]:
-        """The candidate, drawn from the good density, that is the least likely under the other."""
-        drawn = [[self._draw(chance, index) for index in range(len(self._space))] for _ in range(_CANDIDATES)]
-        return max(drawn, key=self._gain)
+        """Per axis, the position among some drawn from the good density that is least likely under the other."""
+        return [
+            max((good.draw(chance) for _ in range(_CANDIDATES)), key=lambda position: good(position) / rest(position))
+            for good, rest in self._axes
+        ]
 
-    def _draw(self, chance: random.Random, index: int) -> float:
-        points, axis = self._good[index], self._space[index]
-        # One share of the mixture is uniform, so that nothing is ever ruled out.
-        pick = chance.randrange(len(points) + 1)
-        if pick == len(points) or axis.categories:
-            return chance.random() if pick == len(points) else points[pick]
-        while not 0 <= (found := chance.gauss(points[pick], _width(points))) <= 1:
-            pass
+
+class _Density:
+    """The density of some points on an axis, mixed with a uniform share, so that nothing is ever ruled out."""
+
+    def __init__(self, axis: Axis, points: Sequence[Point]) -> None:
+        self._axis = axis
+        self._values = [point[axis.name] for point in points]
+        places = sorted(axis.position(value) for value in self._values)
+        least = 1 / (len(places) + 2)
+        # Each kernel reaches as far as its farther neighbour: narrow where points are dense, wide where they aren't.
+        ends = zip([0.0, *places], places, [*places[1:], 1.0], strict=False)
+        self._kernels = [(place, max(place - left, right - place, least)) for left, place, right in ends]
+
+    def draw(self, chance: random.Random) -> float:
+        """A position."""
+        number = chance.randrange(len(self._kernels) + 1)
+        if number == len(self._kernels):
+            return chance.random()
+        place, width = self._kernels[number]
+        found = place
+        if not self._axis.categories:
+            while not 0 <= (found := chance.gauss(place, width)) <= 1:
+                pass
         return found
 
-    def _gain(self, positions: Sequence[float]) -> float:
-        return sum(
-            math.log(_density(axis, good, position)) - math.log(_density(axis, rest, position))
-            for axis, good, rest, position in zip(self._space, self._good, self._rest, positions, strict=True)
-        )
+    def __call__(self, position: float) -> float:
+        if self._axis.categories:
+            same = self._values.count(self._axis.value(position))
+            return (same + 1) / (len(self._values) + len(self._axis.categories))
+        normals = (_truncated(position, place, width) for place, width in self._kernels)
+        return (1 + math.fsum(normals)) / (len(self._kernels) + 1)
 
 
-def _width(points: Sequence[float]) -> float:
-    """Scott's rule on [0, 1], never so narrow that the search gets stuck."""
-    mean = math.fsum(points) / len(points)
-    deviation = math.sqrt(math.fsum((point - mean) ** 2 for point in points) / len(points))
-    return max(deviation * len(points) ** -0.2, 0.05)
-
-
-def _density(axis: Axis, points: Sequence[float], position: float) -> float:
-    if axis.categories:
-        same = sum(axis.value(point) == axis.value(position) for point in points)
-        return (same + 1) / (len(points) + len(axis.categories))
-    if not points:
-        return 1.0
-    width = _width(points)
-    normal = math.fsum(math.exp(-0.5 * ((position - point) / width) ** 2) for point in points)
-    return (1 + normal / (width * math.sqrt(2 * math.pi))) / (len(points) + 1)
+def _truncated(position: float, mean: float, width: float) -> float:
+    """The density of the normal distribution that is cut off at 0 and 1."""
+    inside = 0.5 * (math.erf((1 - mean) / (width * math.sqrt(2))) + math.erf(mean / (width * math.sqrt(2))))
+    return math.exp(-0.5 * ((position - mean) / width) ** 2) / (width * math.sqrt(2 * math.pi) * inside)
