@@ -21,6 +21,10 @@ MAX_TOLD = 400
 """Characters of a container's message in a failure reason."""
 
 
+class NoAnswer(JobFailed):
+    """A container didn't answer: it may have ended."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How a transform job sends its data; None where neither the job nor the container has said it yet."""
@@ -132,7 +136,8 @@ class Sender:
             try:
                 answer = server.invoke(answer.body, answer.content_type, accept, not self._settings.payload_mb)
             except Rejected as error:
-                raise JobFailed(_reason(error, payload, uri)) from None
+                kind = NoAnswer if error.status is None else JobFailed
+                raise kind(_reason(error, payload, uri)) from None
         if processing:
             return processing.widened(payload.body, answer.body, payload.first, uri)
         return answer.body

@@ -18,8 +18,11 @@ from localaws.errors import ApiError
 from localaws.jobs import cluster, models, s3, source
 from localaws.jobs.failure import MAX_REASON, OUT_OF_MEMORY, JobFailed, JobStopped
 from localaws.jobs.invocations import Server
-from localaws.jobs.sending import Sender, Settings
+from localaws.jobs.sending import NoAnswer, Sender, Settings
 from localaws.runtimes.base import Container, Handle
+
+DYING = 2.0
+"""Seconds within which it is known of a container that broke off a connection whether it has ended."""
 
 GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL for a container that served."""
@@ -136,15 +139,15 @@ class Instance:
                 except JobFailed as error:
                     if given_up.is_set():
                         return {}
-                    self.require_alive()
+                    self.require_alive(DYING if isinstance(error, NoAnswer) else 0)
                     failures[item] = str(error)
                     self._log(stream, f"{item.bucket}/{item.key}: {error}")
         return failures
 
-    def require_alive(self) -> None:
-        """Raise JobFailed when one of the containers has ended."""
+    def require_alive(self, seconds: float = 0) -> None:
+        """Raise JobFailed when one of the containers has ended, or does within these seconds."""
         for number, handle in enumerate(self.handles, 1):
-            if (code := handle.wait(0)) is not None:
+            if (code := handle.wait(seconds)) is not None:
                 if handle.killed_for_memory:
                     raise JobFailed(OUT_OF_MEMORY)
                 told = cluster.message(_root(self.context, self.host, number) / "output/failure", MAX_REASON - 200)
