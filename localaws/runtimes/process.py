@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -23,6 +24,10 @@ INHERITED = ("PATH", "LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", 
 
 GATE = 'read -r go || exit 125; exec "$@" < /dev/null'
 """Waits until the watchdog knows the process: killed before that, localaws leaves no process behind."""
+
+PORTS = range(10_000, 20_000)
+"""Of containers that serve: below the ports that systems give to outgoing connections, one of which could take a
+port before its container does."""
 
 MAX_LINE = 256 * 1024
 """Bytes of a line in CloudWatch Logs; longer ones are cut into several."""
@@ -190,6 +195,9 @@ def _read(process: subprocess.Popen[bytes], log: Callable[[str], None]) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port that nobody listens on, for a container that will listen on it in a second or two."""
+    for port in random.sample(PORTS, 50):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise CannotRun(f"No free port from {PORTS[0]} to {PORTS[-1]} was found for a container that serves.")
