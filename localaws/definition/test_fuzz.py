@@ -2,13 +2,16 @@
 
 import copy
 import json
+import os
 import random
 
 import pytest
 
 from localaws.definition import InvalidDefinition, parse
 
-ROUNDS = 1000
+ROUNDS = int(os.environ.get("DEFINITIONS", "1000"))
+"""Changed definitions of each seed; a soak asks for more."""
+
 ODD = [
     None, True, False, 0, -1, 1.5, 10**400, "", "x" * 3000, "Steps.Process.ExitMessage", "\ud800", [], [[]], {}, [None],
     {"Get": None}, {"Get": "Steps"}, {"Get": "Steps."}, {"Get": "Steps.Process.PropertyFiles.File"}, {"Get": ""},
