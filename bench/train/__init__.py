@@ -1,0 +1,1 @@
+"""How long the train step takes, and how good its model is, beside its peers."""
