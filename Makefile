@@ -17,7 +17,7 @@ READY := .venv/.ready $(STEPS:%=.venvs/%/.ready)
 
 -include steps/steps.mk images/images.mk localaws/localaws.mk terraform/terraform.mk promotion/promotion.mk bench/bench.mk
 
-.PHONY: help run up down test soak lint clean setup
+.PHONY: help run up down test soak lint clean setup setup/scripts
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-zA-Z\/%_-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,8 @@ lint: .venv/.ready ## style and imports
 
 setup: $(READY) ## install what the other targets need, from the lock
 
+setup/scripts: .venvs/scripts/.ready ## install what stands in for SageMaker's scikit-learn image
+
 clean: ## remove what was made here: environments, reports, local state
 	rm -rf .tools .venv .venvs .tox .baton build
 
@@ -47,7 +49,11 @@ $(UV):
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.ready: uv.lock pyproject.toml | $(UV)
-	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv $(UV) sync --quiet --locked --all-groups --inexact
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv $(UV) sync --quiet --locked --all-groups --no-group scripts --inexact
+	@touch $@
+
+.venvs/scripts/.ready: uv.lock pyproject.toml | $(UV)
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venvs/scripts $(UV) sync --quiet --locked --only-group scripts
 	@touch $@
 
 .venvs/%/.ready: uv.lock steps/%/pyproject.toml | $(UV)

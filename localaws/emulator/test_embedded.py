@@ -167,3 +167,11 @@ def test_schedules_are_fired_once_a_turn_by_localaws_alone(server):
     time.sleep(2)
     found += account.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     assert len({json.loads(message["Body"])["time"] for message in found}) == len(found) == 3
+
+
+def test_kms_without_a_key_means_the_accounts_own_of_aws(server):
+    account = server.account("555555555555")
+    s3, bucket = account.client("s3"), account.bucket("sealed-by-aws")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1", ServerSideEncryption="aws:kms")
+    found = s3.get_object(Bucket=bucket, Key="k")
+    assert found["Body"].read() == b"1" and found["ServerSideEncryption"] == "aws:kms"
