@@ -1,0 +1,94 @@
+"""The commands of the pages on the life of a model and on the pipelines are run as they stand there."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from data import make as data
+from functions.common import ledger
+from pipeline import settings
+from pipeline.execution import DEFINITIONS, render
+from pipeline.release import Release
+
+ROOT = Path(__file__).parent.parent
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """Kind and text of every code block of a page."""
+    return re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def accounts(life, address):
+    """What `make up` leaves: the release in dev and prod, and the first labelled part in both."""
+    for environment in ("dev", "prod"):
+        life.put(environment, "labelled/part-1.csv")
+    data.main(["--out", str(ROOT / ".baton" / "data")])
+    return life
+
+
+def run(kind: str, block: str, address: str) -> str:
+    """Run a block where the page says it runs: in the checkout, against the accounts."""
+    block = block.replace("http://127.0.0.1:4566", address).replace(".venv/bin/python", sys.executable)
+    program = [sys.executable, "-c", block] if kind == "python" else ["sh", "-eu", "-c", block]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {"AWS_ENDPOINT_URL": address, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, f"{block}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def test_the_life_of_a_model_goes_as_its_page_says(accounts, address):
+    export, train, approve, arrive, batches, release = blocks("life-of-a-model.md")
+    assert run(*export, address) == ""
+    said = run(*train, address)
+    steps = [line.split()[0] for line in said.splitlines() if line.endswith(" s")]
+    assert steps == ["ResolveChampion", "Preprocess", "Train", "Evaluate", "Gate", "Baseline", "Register"]
+    assert said.splitlines()[-1] == "Succeeded"
+    assert run(*approve, address).strip().endswith(":model-package/mammography/1")
+    run(*arrive, address)
+    while [entry.state for entry in accounts.entries()] != [ledger.SCORED]:
+        time.sleep(0.2)
+    assert re.search(r"^clean-[0-9a-f]{12} .* scored .*/transform$", run(*batches, address), re.MULTILINE)
+
+    refused = accounts.refuse("shifted.csv")
+    kind, command = release
+    begun = run(kind, command.replace("BATCH", refused.batch.id), address).strip()
+    accounts.succeed("prod", begun)
+    assert re.search(rf"^{refused.batch.id} .* scored .*A new scanner", run(*batches, address), re.MULTILINE)
+
+
+def test_every_state_and_setting_of_the_page_is_one_that_there_is():
+    page = (ROOT / "docs" / "life-of-a-model.md").read_text()
+    states = {ledger.CLAIMED, ledger.SCORED, ledger.REFUSED, ledger.FAILED}
+    assert all(f"| {state} |" in page for state in states)
+    named = set(re.findall(r"`retrain\.(\w+)`", page))
+    assert named == set(json.loads((ROOT / "environments" / "prod.tfvars.json").read_text())["retrain"])
+
+
+def test_the_pipelines_commands_do_what_their_page_says(accounts, address):
+    look, start = blocks("pipelines.md")
+    said = run(*look, address)
+    definition, _ = json.JSONDecoder().raw_decode(said)
+    assert definition["Version"] == "2020-12-01" and '"environment": "prod"' in said and "\n  prod  " in said
+    train, inference = start[1].splitlines()
+    assert run("sh", train, address).splitlines()[-1] == "Succeeded"
+    newest = accounts.accounts["registry"].client("sagemaker").list_model_packages(ModelPackageGroupName="mammography")
+    accounts.approve(newest["ModelPackageSummaryList"][0]["ModelPackageVersion"], "For the page's second command")
+    # Nothing waits, and the command says so; a batch that arrived would begin an execution of its own.
+    said = run("sh", f"{inference} 2>&1 || true", address)
+    assert "step Resolve (NoBatchWaiting): No new batch has arrived" in said.splitlines()[-1]
+
+
+def test_the_parameters_of_the_page_are_those_of_the_definitions():
+    page = (ROOT / "docs" / "pipelines.md").read_text()
+    for pipeline in DEFINITIONS:
+        parameters = render(settings.load("dev"), pipeline, Release()).render()["Parameters"]
+        row = next(line for line in page.splitlines() if line.startswith(f"| `mammography-{pipeline}` |"))
+        assert re.findall(r"`(\w+)`", row.split("|")[2].replace("`newest`", "")) == [p["Name"] for p in parameters]
