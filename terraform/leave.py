@@ -23,23 +23,60 @@ def check_idle(account: Account) -> None:
         raise NotDestroyed(f"{account.environment}: {running} is still running; stop it, or wait for its end.")
 
 
-def empty(account: Account, say: Callable[[str], None]) -> None:
-    """Remove what pipelines have made and Terraform knows nothing of: versions in the group, and models."""
-    sagemaker = account.client("sagemaker")
-    if account.environment == "registry":
-        group = account.settings.project
-        try:
-            versions = _all(sagemaker, "list_model_packages", "ModelPackageSummaryList", ModelPackageGroupName=group)
-        except ClientError:
-            return  # the group is gone already
-        for version in versions:
-            sagemaker.delete_model_package(ModelPackageName=version["ModelPackageArn"])
-        say(f"  {len(versions)} model versions deleted")
+def empty(account: Account, layer: str, say: Callable[[str], None]) -> None:
+    """Remove what a layer's things hold, which Terraform knows nothing of: objects, images, versions and models."""
+    names = account.names
+    if layer == "bootstrap":
+        _empty_bucket(account, names.state_bucket)
+    elif account.environment == "registry":
+        _empty_bucket(account, names.models_bucket)
+        say(f"  {_delete_versions(account)} model versions deleted")
+    else:
+        _empty_bucket(account, names.data_bucket)
+        _empty_repositories(account)
+        say(f"  {_delete_models(account)} models deleted")
+
+
+def _empty_bucket(account: Account, bucket: str) -> None:
+    s3 = account.client("s3")
+    try:
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            items = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+            if items:
+                named = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in items]
+                s3.delete_objects(Bucket=bucket, Delete={"Objects": named, "Quiet": True})
+    except s3.exceptions.NoSuchBucket:
         return
+
+
+def _empty_repositories(account: Account) -> None:
+    ecr = account.client("ecr")
+    for repository in _all(ecr, "describe_repositories", "repositories"):
+        name = repository["repositoryName"]
+        if name.startswith(f"{account.settings.project}/"):
+            images = _all(ecr, "list_images", "imageIds", repositoryName=name)
+            for start in range(0, len(images), 100):
+                ecr.batch_delete_image(repositoryName=name, imageIds=images[start : start + 100])
+
+
+def _delete_versions(account: Account) -> int:
+    sagemaker = account.client("sagemaker")
+    group = account.settings.project
+    try:
+        versions = _all(sagemaker, "list_model_packages", "ModelPackageSummaryList", ModelPackageGroupName=group)
+    except ClientError:
+        return 0  # the group is gone already
+    for version in versions:
+        sagemaker.delete_model_package(ModelPackageName=version["ModelPackageArn"])
+    return len(versions)
+
+
+def _delete_models(account: Account) -> int:
+    sagemaker = account.client("sagemaker")
     models = [model for model in _all(sagemaker, "list_models", "Models") if _ours(account, sagemaker, model)]
     for model in models:
         sagemaker.delete_model(ModelName=model["ModelName"])
-    say(f"  {len(models)} models deleted")
+    return len(models)
 
 
 def _ours(account: Account, sagemaker: Any, model: dict[str, Any]) -> bool:

@@ -107,8 +107,8 @@ class Run:
         folder = self._leaving(root) if root.layer == "bootstrap" else self._prepared(root)
         if root.plan(file, "-destroy", folder=folder):
             self._agreed(f"Destroy {root.name}?")
-            if root.layer == "foundation":
-                leave.empty(self.account, self.say)
+            if root.layer != "release":
+                leave.empty(self.account, root.layer, self.say)
             root.run("apply", str(file), folder=folder)
         self._left_state(root).unlink(missing_ok=True)
 

@@ -6,8 +6,6 @@ locals {
 }
 
 resource "aws_s3_bucket" "this" {
-  # checkov:skip=CKV_AWS_18:Who reads what is CloudTrail's to tell, once for the organisation; access logs would be a second record
-  # checkov:skip=CKV_AWS_144:Versions and, where it is protected, a bucket that can't be destroyed are the safety; a second region is not needed
   bucket        = var.name
   force_destroy = !var.protected
 }
@@ -58,7 +56,6 @@ resource "aws_s3_bucket_policy" "this" {
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
-  # checkov:skip=CKV_AWS_300:The first rule of policies/lifecycle.json does this; the scanner doesn't read the file
   count = var.keeps_all_versions ? 0 : 1
 
   bucket = aws_s3_bucket.this.id

@@ -6,12 +6,6 @@ locals {
 }
 
 resource "aws_lambda_function" "this" {
-  # checkov:skip=CKV_AWS_50:What a function did is in its logs and in the ledger; there is no chain of services to trace
-  # checkov:skip=CKV_AWS_115:Locks and start tokens keep a duplicate from doing anything; a reserve would be taken from the account's others
-  # checkov:skip=CKV_AWS_116:Only on_failure is called without a caller that waits, and it has the queue; pipelines see the others fail
-  # checkov:skip=CKV_AWS_117:Functions only call AWS's own interfaces, by TLS and with a role of their own
-  # checkov:skip=CKV_AWS_173:The variables are names and switches, no secrets; AWS encrypts them with its own key
-  # checkov:skip=CKV_AWS_272:The archive's digest is in the signed release manifest, which is verified before every plan
   for_each = local.all.functions
 
   function_name    = "${var.variables.project}-${replace(each.key, "_", "-")}"

@@ -5,7 +5,6 @@ locals {
 }
 
 resource "aws_kms_key" "this" {
-  # checkov:skip=CKV_AWS_7:Keys that encrypt are rotated; AWS can't rotate keys that sign, and the scanner doesn't tell them apart
   description              = "${var.variables.project}: ${var.purpose}"
   policy                   = jsonencode(jsondecode(local.policy))
   key_usage                = var.signing ? "SIGN_VERIFY" : "ENCRYPT_DECRYPT"

@@ -11,7 +11,6 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  # checkov:skip=CKV_AWS_158:Logs hold no row's values, and CloudWatch encrypts them with its own key
   for_each = local.groups
 
   name              = each.key

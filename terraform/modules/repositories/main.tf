@@ -6,7 +6,6 @@ locals {
 }
 
 resource "aws_ecr_repository" "this" {
-  # checkov:skip=CKV_AWS_136:Images hold code and open-source packages, no data and no secrets; ECR encrypts them with its own key
   for_each = local.steps
 
   name                 = "${var.variables.project}/${each.key}"
