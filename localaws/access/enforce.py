@@ -148,6 +148,8 @@ def authorize(call: Call) -> None:
             if sentence is not None:
                 raise AccessDenied(sentence)
     for role in sagemaker.assumed_at_once(call):
+        if role.split(":")[4:5] != [call.account]:
+            continue  # the operation says what is wrong with it
         try:
             decides.identities.assumed(role, "SageMaker")
         except Unassumable as error:

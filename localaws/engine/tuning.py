@@ -119,7 +119,7 @@ class Tuning:
         needed = min(_ATTEMPTS, limits["MaxNumberOfTrainingJobs"])
         if not results and len(ended) >= needed:
             return (
-                f"No training job succeeded after {len(ended)} attempts. Please take a look at the training job "
+                f"No training job succeeded after {needed} attempts. Please take a look at the training job "
                 "failures to get more details."
             ), True
         if job.body["_launched"] >= limits["MaxNumberOfTrainingJobs"] and len(ended) == len(launched):
