@@ -9,13 +9,14 @@ from pathlib import Path
 def write_all(files: Mapping[Path, bytes | str]) -> None:
     """Write files that belong together: all under hidden names first, then each by rename.
 
-    A failure before the renames leaves no file. The hidden names lie beside their goals, because every
+    A failure or a signal leaves no file. The hidden names lie beside their goals, because every
     folder of outputs may be a mounted volume of its own.
 
     Raises:
         OSError: a folder can't be written, or the disk is full.
     """
     parts: list[tuple[Path, Path]] = []
+    published: list[Path] = []
     try:
         for goal, content in files.items():
             goal.parent.mkdir(parents=True, exist_ok=True)
@@ -25,7 +26,11 @@ def write_all(files: Mapping[Path, bytes | str]) -> None:
                 stream.write(content.encode() if isinstance(content, str) else content)
             Path(name).chmod(0o644)
         for part, goal in parts:
-            part.replace(goal)
+            published.append(part.replace(goal))
+    except BaseException:
+        for goal in published:
+            goal.unlink(missing_ok=True)
+        raise
     finally:
         for part, _ in parts:
             part.unlink(missing_ok=True)

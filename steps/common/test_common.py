@@ -47,6 +47,13 @@ def test_files_appear_together_or_not_at_all(tmp_path):
     assert (tmp_path / "other" / "b").stat().st_mode & 0o777 == 0o644
 
 
+def test_a_file_that_cannot_appear_takes_the_others_back(tmp_path):
+    (tmp_path / "b" / "full").mkdir(parents=True)
+    with pytest.raises(OSError):
+        write_all({tmp_path / "a": "written", tmp_path / "b": "a folder is there"})
+    assert list(tmp_path.iterdir()) == [tmp_path / "b"]
+
+
 def test_a_process_killed_while_it_writes_leaves_no_output(tmp_path):
     program = (
         "import os, sys; from pathlib import Path; from steps.common.atomic import write_all\n"
