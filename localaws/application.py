@@ -89,6 +89,7 @@ class Application:
         """End all that runs; executions are carried on with the next start."""
         self.schedules.stop()
         self.engine.close()
+        self.tuning.close()
         self.jobs.close()
         self.deliveries.stop()
         self._writer.shutdown(wait=True)

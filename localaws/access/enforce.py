@@ -39,7 +39,7 @@ class Access:
         def lookup(service: str, account: str) -> Any:
             return self._app.client(service, account, region)
 
-        self.identities = Identities(lookup)
+        self.identities = Identities(lookup, region)
         self.resources = Resources(lookup, self._accounts)
 
     def forget(self) -> None:

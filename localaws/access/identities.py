@@ -64,8 +64,8 @@ def role_name(arn: str) -> str:
 class Identities:
     """Finds identities, and keeps them for a moment."""
 
-    def __init__(self, lookup: Lookup) -> None:
-        self._lookup, self._kept = lookup, Kept()
+    def __init__(self, lookup: Lookup, region: str) -> None:
+        self._lookup, self._region, self._kept = lookup, region, Kept()
 
     def forget(self) -> None:
         """Ask IAM anew."""
@@ -89,7 +89,9 @@ class Identities:
             raise Unassumable(role)
         account, name = parts[4], role_name(role)
         found = self._session(account, name, f"arn:aws:sts::{account}:assumed-role/{name}/{session[:64]}")
-        context = {"aws:SourceAccount": account}
+        # Which of SageMaker's resources wants the role isn't told apart.
+        source = f"arn:aws:sagemaker:{self._region}:{account}:*"
+        context = {"aws:SourceAccount": account, "aws:SourceArn": source}
         if found.principal_arn != role or not _trusts(found.trust or {}, SAGEMAKER, context):
             raise Unassumable(role)
         return found

@@ -101,6 +101,8 @@ def test_trust_policies(account, other):
             (TRUST, True),
             (TRUST | only, True),
             (TRUST | {"Condition": {"StringEquals": {"aws:SourceAccount": other.number}}}, False),
+            (TRUST | {"Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:sagemaker:*:{account.number}:*"}}}, True),
+            (TRUST | {"Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:sagemaker:*:{other.number}:*"}}}, False),
         ]
     ):
         role = account.role(f"r{number}", trust=trust)

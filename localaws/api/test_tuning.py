@@ -318,3 +318,26 @@ def test_built_in_xgboost_brings_its_metrics(tuned):
     del algorithm["MetricDefinitions"]
     best = run(tuned, asked)["BestTrainingJob"]
     assert score(best) == pytest.approx(float(best["TunedHyperParameters"]["x"]), rel=1e-5)
+
+
+def test_a_step_tunes_and_gives_its_best_job_to_the_next(tuned):
+    asked = request(tuned)
+    del asked["HyperParameterTuningJobName"]
+    role = f"arn:aws:iam::{tuned.number}:role/r"
+    best = {"Get": "Steps.Tune.BestTrainingJob.TrainingJobName"}
+    definition = {
+        "Version": "2020-12-01",
+        "Steps": [
+            {"Name": "Tune", "Type": "Tuning", "Arguments": asked},
+            {"Name": "Say", "Type": "Fail", "Arguments": {"ErrorMessage": best}},
+        ],
+    }
+    client = tuned.client("sagemaker")
+    client.create_pipeline(PipelineName="p", RoleArn=role, PipelineDefinition=json.dumps(definition))
+    arn = client.start_pipeline_execution(PipelineName="p")["PipelineExecutionArn"]
+    ended(lambda: client.describe_pipeline_execution(PipelineExecutionArn=arn), "PipelineExecutionStatus")
+    steps = client.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"]
+    found = {step["StepName"]: step for step in steps}
+    assert found["Tune"]["StepStatus"] == "Succeeded"
+    job = found["Tune"]["Metadata"]["TuningJob"]["Arn"].rsplit("/", 1)[1]
+    assert found["Say"]["FailureReason"] == describe(tuned, job)["BestTrainingJob"]["TrainingJobName"]
