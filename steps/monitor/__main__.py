@@ -5,9 +5,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from steps.common import failure, log
+from steps.common import failure, log, paths
 from steps.common.atomic import write_all
-from steps.monitor import analysis, capture, contract, history, report
+from steps.monitor import analysis, capture, contract, history, metrics, parts, report
 from steps.monitor.contract import Job
 
 
@@ -15,23 +15,39 @@ from steps.monitor.contract import Job
 def main() -> int:
     """Suggest constraints from a baseline or, where there are constraints, hold a batch against them."""
     job = contract.read()
+    host, hosts = paths.hosts()
     with tempfile.TemporaryDirectory(prefix="monitor-") as folder:
-        if job.format == "sagemakerCaptureJson":
-            job = capture.unpack(job, Path(folder))
+        if parts.is_sharded(job):
+            return _leave_part(job, parts.make(job, Path(folder)))
+        if host != hosts[0]:
+            log.info(f"{host}: every host has all files, and {hosts[0]} looks at them.")
+            return 0
         earlier = history.read(job.earlier)
-        outcome = data_quality(job)
+        outcome = _outcome(job, Path(folder))
     _write(job, outcome, earlier)
     failure.leave(outcome.message, failure.message_file())
     log.info(report.summary(outcome))
+    if metrics.wanted(job, outcome):
+        log.info(metrics.embedded(job, outcome))
     return 0
 
 
-def data_quality(job: Job) -> analysis.Outcome:
-    """Return the outcome for a dataset of files."""
+def _outcome(job: Job, folder: Path) -> analysis.Outcome:
+    if job.format == "monitorPart":
+        return parts.check(job)
+    job = capture.opened(job, folder)
     if job.constraints is None:
         return analysis.baseline(analysis.read_baseline(job), job)
     limits, before = analysis.read_limits(job)
     return analysis.check(analysis.read_batch(job, before, limits), before, limits, job)
+
+
+def _leave_part(job: Job, part: parts.Part) -> int:
+    write_all({job.output / f"part-{part.host}.json": _json(parts.write(part))})
+    message = f"Completed: the part of {part.host}, {part.table.rows} rows."
+    failure.leave(message, failure.message_file())
+    log.info(message)
+    return 0
 
 
 def _write(job: Job, outcome: analysis.Outcome, earlier: list[history.Batch]) -> None:
@@ -41,7 +57,10 @@ def _write(job: Job, outcome: analysis.Outcome, earlier: list[history.Batch]) ->
         contents["verdict.json"] = outcome.verdict
         contents["metrics.json"] = outcome.metrics
     files: dict = {job.output / name: _json(content) for name, content in contents.items()}
-    write_all(files | {job.output / "report.html": report.render(outcome, earlier)})
+    files[job.output / "report.html"] = report.render(outcome, earlier)
+    if metrics.wanted(job, outcome):
+        files[metrics.file()] = metrics.lines(job, outcome)
+    write_all(files)
 
 
 def _json(content: dict) -> str:

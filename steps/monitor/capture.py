@@ -32,6 +32,11 @@ class NotAPayload(ValueError):
     """What is wrong with a payload, to be said after its place."""
 
 
+def opened(job: Job, folder: Path) -> Job:
+    """Return the job itself or, where it is about captured records, one that reads them unpacked into the folder."""
+    return unpack(job, folder) if job.format == "sagemakerCaptureJson" else job
+
+
 def unpack(job: Job, folder: Path) -> Job:
     """Write the captured rows as CSV files of the same names into a folder, and return the job that reads these.
 

@@ -50,6 +50,7 @@ class Check:
         p_threshold: what the p-value has to stay below to count, from the correction over all checks.
         weight: share of the level, before the correction.
         sql: finds the rows at fault, over `cell` and `number`.
+        at_fault: how many rows these are, or about; 0 where there is none to look for.
         rows: the first rows at fault: file, row number, and the value where the settings allow it.
     """
 
@@ -62,6 +63,7 @@ class Check:
     p_threshold: float | None = None
     weight: float = 0.0
     sql: str | None = None
+    at_fault: int = 0
     rows: list[tuple[str, int, str | None]] = field(default_factory=list)
 
     @property
@@ -152,10 +154,12 @@ def completeness(name: str, column: Column, baseline: Column, limits: dict, conf
     allowed = 1 - float(limits.get("completeness", 1 - there))
     if allowed < there - 1e-9:
         sentence = f"{_percent(here)} of {name} is missing where {_percent(allowed)} may be."
-        return Check(name, COMPLETENESS, sentence, None, here - allowed, 0.0, sql="cell IS NULL")
+        absent = column.missing
+        return Check(name, COMPLETENESS, sentence, None, here - allowed, sql="cell IS NULL", at_fault=absent)
     least = float(config["significance_constraints"]["completeness_threshold"])
     p = significance.more_than_baseline(column.missing, rows, baseline.missing, before)
     check = Check(name, COMPLETENESS, sentence, p, here - there, max(least, allowed - there), sql="cell IS NULL")
+    check.at_fault = column.missing
     check.weight = (column.missing + baseline.missing) / max(1, rows + before)
     return check
 
@@ -182,6 +186,7 @@ def data_type(name: str, column: Numbers, baseline: Column, kind: str, allowed: 
         max(allowed, expected),
         weight=1.0,
         sql="cell IS NOT NULL AND NOT coalesce(isfinite(number), false)",
+        at_fault=column.mistyped,
     )
     if kind == "Integral":
         share = column.fractional / max(1, rows)
@@ -194,6 +199,7 @@ def data_type(name: str, column: Numbers, baseline: Column, kind: str, allowed: 
             share,
             allowed,
             sql="isfinite(number) AND number <> floor(number)",
+            at_fault=column.fractional,
         )
 
 
@@ -208,7 +214,8 @@ def value_range(name: str, column: Numbers, limits: dict) -> Check:
     sentence = f"{_rows_hold(outside)} a number outside {low:g} to {high:g} in {name}."
     conditions = [f"number < {low!r}"] * (low > -np.inf) + [f"number > {high!r}"] * (high < np.inf)
     sql = f"isfinite(number) AND ({' OR '.join(conditions)})" if conditions else None
-    return Check(name, CATEGORICAL, sentence, None, outside / max(1, column.present), sql=sql)
+    share = outside / max(1, column.present)
+    return Check(name, CATEGORICAL, sentence, None, share, sql=sql, at_fault=outside)
 
 
 def unseen(name: str, column: Column, baseline: Column, allowed: float, domain: Sequence[str] | None = None) -> Check:
@@ -233,8 +240,9 @@ def unseen(name: str, column: Column, baseline: Column, allowed: float, domain: 
     cell = "number" if isinstance(column, Numbers) else "cell"
     listed = [_literal(value, cell) for value in sorted(known, key=str)[:MOST_LISTED]]
     sql = f"{cell} IS NOT NULL AND {cell} NOT IN ({', '.join(listed)})" if listed else f"{cell} IS NOT NULL"
-    hashed = isinstance(baseline, Texts) and baseline.hashed
-    return Check(name, CATEGORICAL, sentence, p, share, allowed, weight=1.0, sql=None if hashed else sql)
+    if isinstance(baseline, Texts) and baseline.hashed:
+        sql = None
+    return Check(name, CATEGORICAL, sentence, p, share, allowed, weight=1.0, sql=sql, at_fault=rows)
 
 
 def _literal(value: object, cell: str) -> str:
@@ -282,7 +290,7 @@ def aligned(column: Column, baseline: Column) -> tuple[significance.Counts, sign
         return counts[0], counts[1], values.tolist()
     first, second = _texts(column), _texts(baseline)
     hashed = first.hashed or second.hashed
-    one, two = (first.buckets(), second.buckets()) if hashed else (first.counts, second.counts)
+    one, two = (first.as_hashed().counts, second.as_hashed().counts) if hashed else (first.counts, second.counts)
     names = sorted(one.keys() | two.keys())
     return (
         np.array([one.get(name, 0) for name in names], dtype=np.int64),

@@ -91,6 +91,24 @@ def patients(count: int, seed: int) -> list[list[object]]:
     return rows
 
 
+WIDE = ("dose", "id", "who", "group", "age")
+
+
+def measurements(count: int, seed: int = 1) -> list[list[object]]:
+    """Return rows of which each column needs another way: many fractions, many whole numbers, many texts, codes."""
+    chance = random.Random(seed)
+    return [
+        [
+            "?" if chance.random() < 0.02 else round(chance.lognormvariate(3, 1), 4),
+            chance.randrange(10**9),
+            f"patient {chance.randrange(10**6)}",
+            chance.choice("abc"),
+            chance.choice(("n/a", *range(40, 60))),
+        ]
+        for _ in range(count)
+    ]
+
+
 @pytest.fixture
 def checked(container: Container) -> Container:
     """A container with a baseline of 600 rows."""

@@ -18,7 +18,7 @@ DEFAULTS: dict = {
     "evaluate_constraints": "Enabled",
     "emit_metrics": "Enabled",
     "datatype_check_threshold": 1.0,
-    "domain_content_threshold": 0.9,
+    "domain_content_threshold": 0.98,
     "distribution_constraints": {
         "perform_comparison": "Enabled",
         "comparison_threshold": 0.05,

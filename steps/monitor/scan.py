@@ -37,9 +37,6 @@ COLUMNS_AT_ONCE = 24
 MOST_GROUPS = 1 << 16
 """Groups of a column that are taken into memory; of more, only what a sketch keeps."""
 
-HASH_CELLS = 1 << 16
-"""Cells of a hash by which different texts are estimated; neighbours share a sketch's bucket."""
-
 LONGEST_TEXT = 200
 """Characters of a value that are kept; a longer one is known by its hash."""
 
@@ -175,44 +172,30 @@ def _texts(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: 
     key = f"k{column}"
     groups = f"FROM groups WHERE which = {column}"
     if way.kind == BUCKETS:
-        found = engine.execute(f"SELECT {key} AS cell, rows {groups}").fetchnumpy()
-        return _bucketed(found, distinct=None)
-    present = f"NOT {relation.missing(key, source, column)}"
-    absent = _one(engine, f"SELECT coalesce(sum(rows), 0) {groups} AND NOT ({present})")[0]
+        return _hashed(engine.execute(f"SELECT {key} AS cell, rows {groups}").fetchnumpy())
+    absent = relation.missing(key, source, column)
     value = f"trim({key}::VARCHAR)"
     if many:
-        distinct = _one(engine, f"SELECT count(DISTINCT {value}) {groups} AND {present}")[0]
-        cell = f"{_cell_of(value)} AS cell"
-        found = engine.execute(
-            f"SELECT {cell}, sum(rows)::BIGINT AS rows {groups} AND {present} GROUP BY cell"
-        ).fetchnumpy()
-        texts = _bucketed(found, int(distinct))
-        texts.missing = int(absent)
-        return texts
+        cell = f"CASE WHEN NOT {absent} THEN {_cell_of(value)} END AS cell"
+        query = f"SELECT {cell}, sum(rows)::BIGINT AS rows {groups} GROUP BY cell"
+        return _hashed(engine.execute(query).fetchnumpy())
+    missing = _one(engine, f"SELECT coalesce(sum(rows), 0) {groups} AND {absent}")[0]
     short = f"CASE WHEN len({value}) > {LONGEST_TEXT} THEN 'md5 ' || md5({value}) ELSE {value} END"
-    found = engine.execute(
-        f"SELECT {short} AS value, sum(rows)::BIGINT {groups} AND {present} GROUP BY value"
-    ).fetchall()
-    return Texts.of({str(value): int(rows) for value, rows in found}, int(absent))
+    query = f"SELECT {short} AS value, sum(rows)::BIGINT {groups} AND NOT {absent} GROUP BY value"
+    return Texts.of({str(value): int(rows) for value, rows in engine.execute(query).fetchall()}, int(missing))
 
 
 def _cell_of(value: str) -> str:
-    """Return the SQL of which cell of the hash a text falls into; `sketch.bucket` is a coarser one."""
-    return f"(md5_number_lower({value}) & {HASH_CELLS - 1})::BIGINT"
+    """Return the SQL of `sketch.cell_of`."""
+    high = f"(md5_number_upper({value}) >> 12)"
+    rank = f"CASE WHEN {high} = 0 THEN 53 ELSE 52 - floor(log2({high})) END"
+    return f"((md5_number_lower({value}) & {HASH_BUCKETS - 1})::BIGINT + {HASH_BUCKETS} * ({rank})::BIGINT)"
 
 
-def _bucketed(found: dict[str, Any], distinct: int | None) -> Texts:
-    """Return the column of counts per cell of the hash; unknown, `distinct` is estimated by linear counting."""
+def _hashed(found: dict[str, Any]) -> Texts:
     cells, rows = np.ma.asarray(found["cell"]), np.asarray(found["rows"], dtype=np.int64)
-    present = ~np.ma.getmaskarray(cells)
-    occupied = int(present.sum())
-    if distinct is None:
-        # Whang, Vander-Zanden and Taylor 1990, doi:10.1145/78922.78925; a full table says only "at least".
-        free = max(1, HASH_CELLS - occupied)
-        distinct = round(-HASH_CELLS * float(np.log(free / HASH_CELLS)))
-    counts = np.bincount(cells.data[present].astype(np.int64) % HASH_BUCKETS, rows[present], HASH_BUCKETS)
-    buckets = {f"#{place}": int(count) for place, count in enumerate(counts.tolist()) if count}
-    return Texts(dict(sorted(buckets.items())), int(rows[~present].sum()), distinct, hashed=True)
+    absent = np.ma.getmaskarray(cells)
+    return Texts.of_cells(cells.data[~absent].astype(np.int64), rows[~absent], int(rows[absent].sum()))
 
 
 def _numbers(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: Way, many: bool) -> Numbers:

@@ -51,7 +51,7 @@ def _values(before: Column, column: Column | None) -> Shares:
     def shares(part: Column | None) -> list[float]:
         counts = _counts(part) if part is not None else {}
         if part is not None and isinstance(part, Texts) and isinstance(before, Texts) and part.hashed != before.hashed:
-            counts = part.buckets()
+            counts = part.as_hashed().counts
         total = max(1, checks.rows_of(part)) if part is not None else 1
         found = [counts.get(name, 0) for name in names]
         found += [sum(counts.get(name, 0) for name in known if name not in most)] * others
