@@ -83,7 +83,10 @@ def alone(tmp_path):
 
 
 def python(environment, code):
-    interpreter = shutil.which("python3.11") or sys.executable
+    interpreter = sys.executable if sys.version_info[:2] == (3, 11) else shutil.which("python3.11")
+    if interpreter is None:
+        missing = "python3.11, which AWS Lambda runs the functions with, isn't installed"
+        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
     # -S leaves out everything that is installed and -P the current folder: what counts is PYTHONPATH.
     return subprocess.run([interpreter, "-S", "-P", "-c", code], env=environment, capture_output=True, text=True)
 

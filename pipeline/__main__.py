@@ -23,7 +23,7 @@ PIPELINES_LIVE_IN = ("dev", "prod")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0, or 1 after one sentence on standard error."""
+    """Run one command; return 0, 1 after one sentence on standard error, or 130 when it is interrupted."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -31,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
     except (BotoCoreError, ClientError) as error:
         print(error, file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
     return 1
 
 

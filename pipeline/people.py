@@ -6,6 +6,7 @@ import sys
 
 from botocore.exceptions import ClientError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from functions.common import ledger
@@ -94,7 +95,7 @@ def print_batches(settings: Settings, console: Console | None = None) -> None:
             what = f"{what or ''} (released by {entry.released['by']}: {entry.released['reason']})"
         table.add_row(
             entry.batch.id, entry.batch.arrived, entry.state, str(entry.version),
-            str(verdict.get("rows", "")), drift, what or "",
+            str(verdict.get("rows", "")), drift, escape(what or ""),
         )  # fmt: skip
     # Elsewhere than in a terminal a line has to stay a line.
     (console or Console(width=None if sys.stdout.isatty() else 240)).print(table)

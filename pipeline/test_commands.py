@@ -337,9 +337,9 @@ class TestReleaseBatch:
 
     def test_batches_prints_what_became_of_each(self, run, world, batch):
         world.put("data/batches/new.csv")
-        self.release(run, batch.id)
+        self.release(run, batch.id, "Looked at it: [red] is a column")
         code, (heading, waiting, aside), _ = run("batches", "--environment", "prod")
         assert code == 0 and heading.split() == ["batch", "arrived", "state", "version", "rows", "drift", "what"]
         assert waiting.startswith("new-") and " waiting " in waiting
         assert aside.startswith(batch.id) and " refused " in aside and "Drift. (released by " in aside
-        assert "Looked at it: a new scanner" in aside
+        assert "Looked at it: [red] is a column" in aside
