@@ -12,6 +12,7 @@ import xgboost
 from steps.common import paths, table
 from steps.common.failure import StepFailed
 from steps.common.schema import Schema
+from steps.common.ubjson import is_whole
 
 NO_CHAMPION = "none"
 """Name of the object that stands where a champion's archive would be: processing inputs are never optional."""
@@ -50,7 +51,7 @@ def load(archive: Path) -> xgboost.Booster:
         raise StepFailed(f"{place}: holds no {MODEL}.")
     booster = xgboost.Booster()
     try:
-        if not content:  # For which XGBoost would abort the whole process.
+        if not is_whole(content):  # XGBoost may crash for one that was cut.
             raise ValueError
         booster.load_model(bytearray(content))
     except (xgboost.core.XGBoostError, ValueError):

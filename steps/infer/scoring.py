@@ -12,6 +12,7 @@ import xgboost
 from steps.common import table
 from steps.common.failure import StepFailed
 from steps.common.schema import NotASchema, Schema
+from steps.common.ubjson import is_whole
 
 MODEL, SCHEMA, METADATA = "xgboost-model", "schema.json", "metadata.json"
 """Files of the archive that the train step leaves."""
@@ -52,8 +53,8 @@ class Model:
         content = (folder / MODEL).read_bytes()
         self._booster = xgboost.Booster()
         try:
-            # XGBoost aborts the whole process for an empty file, and can be led astray by a damaged one.
-            if not content or _noted_digest(folder) not in (None, hashlib.sha256(content).hexdigest()):
+            # XGBoost may crash for a file that was cut, and can be led astray by a damaged one.
+            if not is_whole(content) or _noted_digest(folder) not in (None, hashlib.sha256(content).hexdigest()):
                 raise ValueError
             self._booster.load_model(bytearray(content))
         except (xgboost.core.XGBoostError, ValueError):
