@@ -32,9 +32,6 @@ _access_key: ContextVar[str] = ContextVar("access_key")
 _emitted: ContextVar[list[Future[None]]] = ContextVar("emitted")
 """The events of the request that is being answered."""
 
-_ENCRYPTION = "x-amz-server-side-encryption"
-_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
-
 SAVE_SECONDS = 0.005
 """Calls that end within this time share one save."""
 
@@ -92,9 +89,6 @@ class Embedded:
         if scope["type"] == "http":
             headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
             _access_key.set(self._modules.extract_access_key_id(headers, {}) or "")
-            if headers.get(_ENCRYPTION) == "aws:kms" and _KEY not in headers:
-                # S3 then takes the account's key of its own, where the emulator asks for one.
-                scope = {**scope, "headers": [*scope["headers"], (_KEY.encode(), b"alias/aws/s3")]}
         if scope["type"] != "http" or not self._changes(scope):
             await self._app(scope, receive, send)
             return
