@@ -250,7 +250,9 @@ def _alarms(action: str) -> Row:
 
 
 def _assume(asked: Asked) -> Iterator[Need]:
-    yield Need("sts:AssumeRole", asked.params["RoleArn"])
+    names = {"ExternalId": "sts:ExternalId", "RoleSessionName": "sts:RoleSessionName"}
+    context = {key: asked.params[member] for member, key in names.items() if member in asked.params}
+    yield Need("sts:AssumeRole", asked.params["RoleArn"], context)
 
 
 def _free(asked: Asked) -> Iterator[Need]:

@@ -87,6 +87,8 @@ class Access:
         if service == "kms":
             key = resources.key(need.resource, here)
             return account, key.policy if key else None
+        if service == "iam":
+            return account, self.identities.trust(account, name)
         if service == "ecr":
             return account, resources.repository_policy(account, name.split("/", 1)[1])
         if service == "sqs":

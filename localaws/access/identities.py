@@ -96,6 +96,14 @@ class Identities:
             raise Unassumable(role)
         return found
 
+    def trust(self, account: str, resource: str) -> Mapping[str, Any] | None:
+        """What a role's trust policy says, `resource` being its part of the ARN; None if there is no such role."""
+        try:
+            role = self._kept.get((account, role_name(resource)), lambda: self._role(account, role_name(resource)))
+        except Unassumable:
+            return None
+        return role["trust"] if role["arn"].endswith(f":{resource}") else None
+
     def _session(self, account: str, name: str, arn: str) -> Identity:
         role = self._kept.get((account, name), lambda: self._role(account, name))
         return Identity(

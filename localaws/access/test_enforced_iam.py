@@ -118,6 +118,34 @@ def test_trust_policies(account, other):
         sagemaker.create_processing_job(**processing(deep.replace("service-role/", ""), "job-shallow"))
 
 
+def test_assuming_roles(account, other, refused):
+    one = account.role("one", allow("sts:AssumeRole"))
+    account.role("two")
+    sts = account.act("one", "sts")
+
+    def assume(arn, **more):
+        return sts.assume_role(RoleArn=arn, RoleSessionName="tests", **more)
+
+    def trust(principal, **condition):
+        return {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole", "Condition": condition}
+
+    closed = account.role("closed")
+    said = refused("sts:AssumeRole", assume, arn=closed)
+    assert "because no resource-based policy allows" in said
+    refused("sts:AssumeRole", assume, arn=f"arn:aws:iam::{account.number}:role/nobody")
+    opened = account.role("opened", trust=trust(account.number))
+    assume(opened)
+    foreign = other.role("foreign", trust=trust(one, StringEquals={"sts:ExternalId": "secret"}))
+    assume(foreign, ExternalId="secret")
+    refused("sts:AssumeRole", assume, arn=foreign, ExternalId="guess")
+    refused("sts:AssumeRole", assume, arn=foreign)
+    sts = account.act("two", "sts")
+    said = refused("sts:AssumeRole", assume, arn=opened)
+    assert "because no identity-based policy allows" in said
+    named = account.role("named", trust=trust(f"arn:aws:iam::{account.number}:role/two"))
+    assume(named)
+
+
 def test_pass_role(account, refused):
     job, create = account.role("job"), allow("sagemaker:Create*")
     account.role("caller", create)

@@ -61,8 +61,9 @@ def refusal(
         return None
     if own != "Allow":
         return sentence(no_identity)
-    # A key's policy has to open the key to its own account's IAM, which other resources needn't.
-    return None if not action.startswith("kms:") or said == "Allow" else sentence(no_resource)
+    # A key and a role have to be opened to their own account's IAM, which other resources needn't.
+    closed = action.startswith("kms:") or action == "sts:AssumeRole"
+    return sentence(no_resource) if closed and said != "Allow" else None
 
 
 def shown(resource: str) -> str:
