@@ -1,6 +1,7 @@
 """Pipelines that the SageMaker Python SDK emits, none of this project's own, run end to end."""
 
 import json
+import time
 
 import boto3
 import pytest
@@ -95,7 +96,7 @@ def run(session, name, steps, parameters=(), **given):
 
 def ended(execution):
     while execution.describe()["PipelineExecutionStatus"] == "Executing":
-        pass
+        time.sleep(0.2)
     # The SDK's own list_steps gives the first page.
     pages = boto3.client("sagemaker").get_paginator("list_pipeline_execution_steps")
     found = pages.paginate(PipelineExecutionArn=execution.arn).search("PipelineExecutionSteps[]")
@@ -281,7 +282,7 @@ def test_a_step_is_tried_again(session, pipelines, tmp_path):
     pipeline.upsert(ROLE)
     execution = pipeline.start()
     while not client.list_processing_jobs(NameContains="Flaky", StatusEquals="Failed")["ProcessingJobSummaries"]:
-        pass
+        time.sleep(0.1)
     session.s3_client.delete_object(Bucket=bucket, Key="conflict/a/b")
     _, ran = ended(execution)
     assert execution.describe()["PipelineExecutionStatus"] == "Succeeded", ran["Flaky"].get("FailureReason")
