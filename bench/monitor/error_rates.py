@@ -6,6 +6,7 @@ is a clean batch that violates anything at all. The bounds are exact one-sided 9
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -64,13 +65,12 @@ def upper_bound(hits: int, trials: int, confidence: float = 0.95) -> float:
     """Return the exact one-sided upper limit of a binomial share."""
     if hits >= trials:
         return 1.0
+    ways = [math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1) for k in range(hits + 1)]
     low, high = hits / trials, 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        odds, total = (1 - middle) ** trials if middle < 1 else 0.0, 0.0
-        for k in range(hits + 1):
-            total += odds
-            odds *= (trials - k) / (k + 1) * middle / (1 - middle)
+        yes, no = math.log(middle), math.log1p(-middle)
+        total = sum(math.exp(way + k * yes + (trials - k) * no) for k, way in enumerate(ways))
         low, high = (middle, high) if total > 1 - confidence else (low, middle)
     return high
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from steps.common import failure, log, paths
 from steps.common.atomic import write_all
-from steps.monitor import analysis, capture, contract, history, metrics, parts, report
+from steps.monitor import analysis, capture, contract, history, metrics, parts, quality_job, report
 from steps.monitor.contract import Job
 
 
@@ -15,6 +15,8 @@ from steps.monitor.contract import Job
 def main() -> int:
     """Suggest constraints from a baseline or, where there are constraints, hold a batch against them."""
     job = contract.read()
+    if job.analysis == contract.MODEL_QUALITY:
+        return _model_quality(job)
     host, hosts = paths.hosts()
     with tempfile.TemporaryDirectory(prefix="monitor-") as folder:
         if parts.is_sharded(job):
@@ -29,6 +31,15 @@ def main() -> int:
     log.info(report.summary(outcome))
     if metrics.wanted(job, outcome):
         log.info(metrics.embedded(job, outcome))
+    return 0
+
+
+def _model_quality(job: Job) -> int:
+    outcome = quality_job.run(job)
+    files: dict = {job.output / name: _json(content) for name, content in outcome.files.items()}
+    write_all(files | {job.output / "report.html": outcome.page})
+    failure.leave(outcome.message, failure.message_file())
+    log.info(outcome.message)
     return 0
 
 

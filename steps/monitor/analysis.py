@@ -157,7 +157,9 @@ def rows_at_fault(found: Check, source: Source, limits: dict) -> list[tuple[str,
 def conclude(table: Table, before: Table, limits: dict, found: list[Check]) -> Outcome:
     """Return the outcome of the checks: violations, verdict and message."""
     violated = [each for each in found if each.violated]
-    said = sentence(table.rows, violated) if found else f"Not checked: {table.rows} rows; evaluate_constraints is Disabled."
+    said = sentence(table.rows, violated)
+    if not found:
+        said = f"Not checked: {table.rows} rows; evaluate_constraints is Disabled."
     verdict = {
         "drift": bool(violated),
         "violation_count": len(violated),

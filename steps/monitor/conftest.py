@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from steps.common import paths
+from steps.monitor import quality
 from steps.monitor.__main__ import main
 
 Row = Sequence[object]
@@ -133,3 +135,62 @@ def drifted(checked: Container) -> Container:
 def page(container: Container) -> str:
     """Return the report that a run left."""
     return (container.output / "report.html").read_text()
+
+
+CLINIC = "clinic-0123456789ab"
+
+
+def scored(count: int, seed: int = 1, skill: float = 1.0) -> tuple[list[int], list[float]]:
+    """Return labels and probabilities; with less skill, more of the probabilities are another row's."""
+    rng = np.random.default_rng(seed)
+    high = rng.random(count) < 0.46
+    probabilities = np.where(high, rng.beta(5, 1.3, count), rng.beta(1.3, 7, count))
+    labels = (rng.random(count) < probabilities).astype(int)
+    wrong = np.flatnonzero(rng.random(count) >= skill)
+    probabilities[wrong] = probabilities[rng.permutation(wrong)]
+    return labels.tolist(), probabilities.tolist()
+
+
+class Quality:
+    """A job about a model's quality, and its files."""
+
+    def __init__(self, container: Container) -> None:
+        self.container = container
+        self.labels = container.root / "processing/input/labels"
+        self.labels.mkdir(parents=True)
+        container.setenv("analysis_type", "MODEL_QUALITY")
+        container.setenv("ground_truth_source", "/opt/ml/processing/input/labels")
+
+    def predictions(self, probabilities, batch: str = CLINIC, name: str = "clinic.csv.out") -> None:
+        self.container.put([[f"{p:.6f}"] for p in probabilities], f"{batch}/{name}")
+
+    def arrive(self, labels, batch: str = CLINIC, name: str = "first.csv", rows=None) -> None:
+        numbers = rows or range(1, len(labels) + 1)
+        lines = "".join(f"{batch},{row},{label}\n" for row, label in zip(numbers, labels, strict=True))
+        (self.labels / name).write_text("batch,row,label\n" + lines)
+
+    def register(self, count: int = 180, seed: int = 5) -> None:
+        """Leave the registered baseline in the form of evaluate's evaluation.json."""
+        labels, probabilities = map(np.array, scored(count, seed))
+        content = {"rows": count, quality.METRICS: quality.metrics(labels, probabilities, 0.5)}
+        file = self.container.root / "processing/input/evaluation.json"
+        file.write_text(json.dumps(content))
+        self.container.setenv("baseline_statistics", "/opt/ml/processing/input/evaluation.json")
+
+    def run(self, dataset_format: dict | None = None, **settings: str) -> int:
+        return self.container.run(dataset_format, **settings)
+
+    def join(self) -> dict:
+        return self.container.read("statistics.json")["dataset"]["join"]
+
+    def failed(self, dataset_format: dict | None = None, **settings: str) -> str:
+        assert self.run(dataset_format, **settings) == 1
+        assert not self.container.output.exists()
+        return self.container.message
+
+
+@pytest.fixture
+def job(container, monkeypatch) -> Quality:
+    for name in ("problem_type", "probability_attribute", "ground_truth_attribute", "batch_id"):
+        monkeypatch.delenv(name, raising=False)
+    return Quality(container)

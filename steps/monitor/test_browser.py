@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from steps.monitor.conftest import page
+from steps.monitor.conftest import page, scored
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 VARIABLE = "BATON_CHROMIUM"
@@ -126,3 +126,14 @@ def test_a_browser_and_axe_find_nothing_wrong(drifted, tmp_path, width, dark):
 def test_axe_does_find_what_is_wrong(drifted, tmp_path):
     broken = page(drifted).replace('role="img" aria-label=', 'role="img" data-label=')
     assert any(problem.startswith("svg-img-alt") for problem in look(broken, tmp_path, 1280).problems)
+
+
+def test_the_page_of_a_models_quality_is_as_readable(job, tmp_path):
+    labels, probabilities = scored(300, skill=0.4)
+    job.register()
+    job.predictions(probabilities)
+    job.arrive(labels)
+    assert job.run() == 0
+    for dark in (False, True):
+        seen = look(page(job.container), tmp_path, 390, dark)
+        assert seen.problems == [] and seen.width <= seen.room
