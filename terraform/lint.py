@@ -101,12 +101,13 @@ def scan(what: list[str]) -> tuple[int, list[str]]:
         raise Failed(f"checkov did not run: {(done.stderr or done.stdout).strip()[-500:]}") from None
     answers = answer if isinstance(answer, list) else [answer]
     exceptions = json.loads((SCAN / "exceptions.json").read_text())
-    excepted = []
+    excepted, wrong = [], []
     for failed in (failed for one in answers for failed in one["results"]["failed_checks"]):
         check, resource = failed["check_id"], failed["resource"]
-        if not any(check in one["checks"] and one["resource"] in resource for one in exceptions):
-            raise Failed(f"checkov: {check} of {resource} in {failed['file_path']}: {failed['check_name']}.")
-        excepted.append(f"{check} {resource}")
+        known = any(check in one["checks"] and one["resource"] in resource for one in exceptions)
+        (excepted if known else wrong).append(f"{check} of {resource} ({failed['check_name']})")
+    if wrong:
+        raise Failed(f"checkov: {'; '.join(wrong)}.")
     return sum(one["summary"]["passed"] for one in answers), excepted
 
 

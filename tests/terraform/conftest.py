@@ -70,13 +70,11 @@ class World:
         )
         return Done(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
 
-    def everywhere(self, *arguments: str, code: int = 0) -> dict[str, Done]:
-        """Run a command in all three accounts at once; each must end with the code."""
+    def everywhere(self, *arguments: str, code: int = 0, names: tuple[str, ...] = ENVIRONMENTS) -> dict[str, Done]:
+        """Run a command in several accounts at once; each must end with the code."""
         verb, *rest = arguments
-        with ThreadPoolExecutor(len(ENVIRONMENTS)) as pool:
-            found = dict(
-                zip(ENVIRONMENTS, pool.map(lambda name: self.run(verb, name, *rest), ENVIRONMENTS), strict=True)
-            )
+        with ThreadPoolExecutor(len(names)) as pool:
+            found = dict(zip(names, pool.map(lambda name: self.run(verb, name, *rest), names), strict=True))
         for name, done in found.items():
             assert done.code == code, f"{verb} {name}: {done.code}\n{done.said[-4000:]}\n{done.complained}"
         return found
