@@ -95,6 +95,9 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _serve(options: argparse.Namespace) -> None:
     process.log_to()
     process.serve(_settings(options), options.until_closed)
+    # Everything is on disk; the interpreter would spend seconds on the emulator's threads and tables.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _up(options: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import ContextVar
@@ -32,6 +33,10 @@ _access_key: ContextVar[str] = ContextVar("access_key")
 _emitted: ContextVar[list[Future[None]]] = ContextVar("emitted")
 """The events of the request that is being answered."""
 
+_ONLY_READS = re.compile(rb"(?:.*&)?Action=(?:Get(?!SessionToken|FederationToken)|List|Describe)")
+"""The beginning of a request of IAM's protocol that changes nothing."""
+
+_ACTION_WITHIN = 256
 SAVE_SECONDS = 0.005
 """Calls that end within this time share one save."""
 
@@ -97,14 +102,26 @@ class Embedded:
         events: list[Future[None]] = []
         _emitted.set(events)
 
+        beginning = b""
+
+        async def receive_noting() -> Any:
+            nonlocal beginning
+            message = await receive()
+            beginning = beginning or message.get("body", b"")[:_ACTION_WITHIN]
+            return message
+
         async def send_saved(message: Any) -> None:
-            if message["type"] == "http.response.start" and message["status"] < 500:
+            if (
+                message["type"] == "http.response.start"
+                and message["status"] < 500
+                and not _ONLY_READS.match(beginning)
+            ):
                 await self._save(self._names(scope))
                 for event in events:
                     await asyncio.wrap_future(event)
             await send(message)
 
-        await self._app(scope, receive, send_saved)
+        await self._app(scope, receive_noting, send_saved)
 
     @staticmethod
     def _changes(scope: Any) -> bool:
