@@ -13,9 +13,11 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+LINES_OF_BUILD = 12
+
 
 class NotBuilt(Exception):
-    """An image, or what it needs, could not be made. The message is one sentence."""
+    """An image, or what it needs, could not be made. The message is one sentence, of a build its last lines too."""
 
 
 class Engine:
@@ -29,12 +31,13 @@ class Engine:
         """Run one command to its end and return its output.
 
         Raises:
-            NotBuilt: the command failed; the message holds the last line of what it said.
+            NotBuilt: the command failed; the message holds the last line of what it said, of a build the last few.
         """
         done = subprocess.run([self.command, *arguments], input=stdin, capture_output=True, env=self.environment)
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
-            raise NotBuilt(f"docker {arguments[0]} failed: {said[-1]}")
+            lines = "\n".join(said[-LINES_OF_BUILD:]) if arguments[0] == "build" else said[-1]
+            raise NotBuilt(f"docker {arguments[0]} failed: {lines}")
         return done.stdout.decode()
 
     def has(self, image: str) -> bool:

@@ -94,6 +94,15 @@ def _stack(docker: Engine, emulator: bool) -> Iterator[dict[str, str]]:
         LOG.parent.mkdir(parents=True, exist_ok=True)
         LOG.write_text(compose.logs())
         compose.down()
+        _forget(docker, [f"127.0.0.1:{port}/" for port in ports.values()])
+
+
+def _forget(docker: Engine, addresses: list[str]) -> None:
+    """Remove the names that images got when they were pulled from registries that are gone."""
+    held = docker.run("image", "ls", "--digests", "--format", "{{.Repository}}@{{.Digest}}").split()
+    for name in held:
+        if name.startswith(tuple(addresses)):
+            docker.run("rmi", "--no-prune", name)
 
 
 def _pytest(tests: list[str], environment: Mapping[str, str]) -> int:
