@@ -6,7 +6,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 PORT ?= 4566
 UV_VERSION ?= 0.13.9
-STEPS := preprocess train evaluate monitor infer
+STEPS := $(patsubst steps/%/Dockerfile,%,$(wildcard steps/*/Dockerfile))
 
 UV := .tools/bin/uv
 PY := .venv/bin/python
@@ -17,7 +17,7 @@ READY := .venv/.ready $(STEPS:%=.venvs/%/.ready)
 
 -include steps/steps.mk images/images.mk localaws/localaws.mk terraform/terraform.mk promotion/promotion.mk bench/bench.mk
 
-.PHONY: help run up down test soak lint clean setup setup/scripts
+.PHONY: help run up down test soak lint clean setup setup/aws-images
 
 help: ## list every target
 	@awk -F ':.*## ' '/^[a-zA-Z\/%_-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ lint: .venv/.ready ## style and imports
 
 setup: $(READY) ## install what the other targets need, from the lock
 
-setup/scripts: .venvs/scripts/.ready ## install what stands in for SageMaker's scikit-learn image
+setup/aws-images: .venvs/scripts/.ready .venvs/xgboost/.ready ## install what stands in for AWS's own images
 
 clean: ## remove what was made here: environments, reports, local state
 	rm -rf .tools .venv .venvs .tox .baton build
@@ -54,6 +54,10 @@ $(UV):
 
 .venvs/scripts/.ready: uv.lock pyproject.toml | $(UV)
 	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venvs/scripts $(UV) sync --quiet --locked --only-group scripts
+	@touch $@
+
+.venvs/xgboost/.ready: uv.lock steps/train/pyproject.toml steps/infer/pyproject.toml | $(UV)
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venvs/xgboost $(UV) sync --quiet --locked --package baton-train --package baton-infer
 	@touch $@
 
 .venvs/%/.ready: uv.lock steps/%/pyproject.toml | $(UV)
