@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from pipeline import people, settings
+from pipeline.release import Release
 from promotion import accounts as sessions
 from promotion.releases import Releases
-from rehearsal import local
+from rehearsal import local, provision
 from rehearsal.life import Life
 
 ROOT = Path(__file__).parent.parent.parent
@@ -114,6 +115,7 @@ def accounts(checkout, tmp_path_factory):
             patch.setenv("AWS_ENDPOINT_URL", address)
             life = Life(address)
             life.resources()
+            provision.deploy(life.accounts["registry"], Release())
             stage = Stage(address, life, checkout, dict(os.environ))
             stage.make("release", "VERSION=first")
             stage.make("deploy", "VERSION=first")
