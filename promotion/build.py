@@ -29,8 +29,8 @@ PUSHED = ROOT / ".baton" / "digests" / "dev.json"
 ENVIRONMENTS = ("dev", "prod")
 """Where pipelines live."""
 INFRASTRUCTURE = ("terraform", "policies", "events", "environments")
-STATE = (".terraform", ".tfstate", ".tfplan")
-"""What Terraform leaves in its tree that is no part of it."""
+STATE = (".terraform", ".tfstate", ".tfplan", "__pycache__")
+"""What Terraform and Python leave in their tree that is no part of it."""
 
 
 def build(
