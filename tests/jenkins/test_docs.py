@@ -32,12 +32,8 @@ def newest_version(stage):
     return max(item["ModelPackageVersion"] for item in listed["ModelPackageSummaryList"])
 
 
-@pytest.mark.parametrize(
-    "name", re.findall(r"`([A-Z]\w+)`", PAGE.partition("## What is refused")[2].partition("##")[0])
-)
+@pytest.mark.parametrize("name", re.findall(r"`([A-Z]\w+)`", REFUSED))
 def test_every_refusal_of_the_page_exists(name):
-    from promotion import refusals
-
     assert issubclass(getattr(refusals, name), refusals.Refused)
 
 
