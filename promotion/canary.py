@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from functions.common import failures, ledger, place
+from functions.common.batches import CANARY
 from functions.common.failures import NoApprovedModel
 from functions.common.objects import Object, batch_id
 from pipeline import execution, settings
@@ -21,7 +22,6 @@ from promotion.manifest import Manifest
 from promotion.refusals import SmokeFailed
 
 FOLDER = Path(__file__).parent / "canary"
-PREFIX = "data/canary/"
 ENDED = ("Succeeded", "Failed", "Stopped")
 LOWEST_AUC = 0.75
 """Over 48 rows the AUC of a good model (0.90) has a standard error of 0.045: it is below this once in 2,000 batches
@@ -59,7 +59,7 @@ class Canary:
 
     def _put(self, manifest: Manifest) -> tuple[str, str]:
         """Put the batch into the data bucket under a name of its own; return its URL and identity."""
-        key = f"{PREFIX}{manifest.version}-{secrets.token_hex(4)}.csv"
+        key = f"{CANARY}{manifest.version}-{secrets.token_hex(4)}.csv"
         content = batch_file().encode()
         bucket = self._account.names.data_bucket
         answer = self._account.client("s3").put_object(Bucket=bucket, Key=key, Body=content)

@@ -13,6 +13,8 @@ NEWEST = "newest"
 """Stands for the newest batch that waits."""
 
 ARRIVALS = "data/batches/"
+CANARY = "data/canary/"
+"""Where batches lie that only try whether a release scores: nothing is trained because of one."""
 
 
 def named(place: Place, url: str) -> Batch:

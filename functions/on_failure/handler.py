@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from functions.common import ledger
+from functions.common.batches import CANARY
 from functions.common.failures import NoBatchWaiting
-from functions.common.place import LostRace, Place, client, put_json, read_json, write_json
+from functions.common.place import LostRace, Place, client, put_json, read_json, split, write_json
 from functions.on_failure import execution as executions
 from functions.on_failure import facts as gathering
 from functions.on_failure import gate, words
@@ -38,7 +39,7 @@ def handle(event: dict, context: Any) -> dict:
     failure = executions.read(place, arn)
     if failure is None:
         outcome = {"outcome": "nothing", "why": "the execution isn't failed"}
-    elif failure.drift:
+    elif failure.drift and not _canary(place, failure):
         outcome = _drift(place, failure)
     elif failure.name == NoBatchWaiting.__name__:
         outcome = _tell(place, "no-batch", *words.no_batch(place, failure))
@@ -68,6 +69,12 @@ def _open(note: dict[str, Any], before: dict[str, Any]) -> bool:
         return note["ended"] > before["ended"]
     age = datetime.fromisoformat(note["at"]) - datetime.fromisoformat(before["at"])
     return not before["done"] and (note["request"] == before["request"] or age >= gate.ABANDONED)
+
+
+def _canary(place: Place, failure: Failure) -> bool:
+    """Whether the execution only tried a release: its batch says nothing about the world."""
+    entry, _ = ledger.read(place, failure.batch) if failure.batch else (None, None)
+    return entry is not None and split(entry.batch.url)[1].startswith(CANARY)
 
 
 def _drift(place: Place, failure: Failure) -> dict:

@@ -39,7 +39,7 @@ def failed(world, part, *steps):
     return execution
 
 
-def drifted(world, batch=SHIFTED):
+def drifted(world, batch=SHIFTED, url="s3://x/data/batches/shifted.csv"):
     """An execution that refused a batch that it had claimed."""
     execution = failed(
         world, "inference",
@@ -47,12 +47,12 @@ def drifted(world, batch=SHIFTED):
         world.monitor({"verdict.json": json.dumps(VERDICT)}),
         fail("Drift", f"Batch {batch} drifted.", "Monitor"),
     )  # fmt: skip
-    claim(world, batch, execution)
+    claim(world, batch, execution, url)
     return execution
 
 
-def claim(world, batch, execution):
-    entry = Entry(Batch(batch, "s3://x", (), "2026-01-01"), "", execution, 3).becomes(ledger.CLAIMED)
+def claim(world, batch, execution, url="s3://x/data/batches/shifted.csv"):
+    entry = Entry(Batch(batch, url, (), "2026-01-01"), "", execution, 3).becomes(ledger.CLAIMED)
     world.act_as("on_failure")
     ledger.write(world.place, entry, None)
 
@@ -76,6 +76,14 @@ def test_drift_begins_a_retraining_and_says_why(ready):
     ((subject, text),) = ready.mails()
     assert subject == f"{ready.place.project} prod: batch {SHIFTED} drifted, retraining has begun"
     assert SENTENCE in text and training in text and "(1 labelled file)" in text
+
+
+def test_a_canary_batch_that_drifts_is_an_alert_and_trains_nothing(ready):
+    refused = drifted(ready, url="s3://x/data/canary/1.0-ab12.csv")
+    assert handle(event(ready, refused), context())["outcome"] == "alert"
+    assert ready.executions("train") == []
+    ((subject, text),) = ready.mails()
+    assert "step Drift failed" in subject and "Nothing was retrained" in text
 
 
 def test_a_refused_batch_is_set_aside_with_its_report(ready):
