@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote
 
-from localaws import admin, wire
+from localaws import admin, api, wire
 from localaws.access.front import Front
 from localaws.application import Application
 from localaws.emulator import putevents, s3events
@@ -102,6 +102,7 @@ class Server:
                 raise UnknownOperation("localaws answers SageMaker's control plane, not its run-time operations.")
             operation = target.removeprefix("SageMaker.")
             model = wire.operation(operation)
+            api.handler(operation)
             account, principal = self._caller(key, token)
             request = wire.request(model, body)
             return 200, wire.answer(model, self._app.invoke(operation, account, region, principal, request))
@@ -150,15 +151,19 @@ def _signed(headers: dict[str, str], scope: Any) -> tuple[str, str, str]:
 
 
 async def _body(receive: Any) -> bytes:
+    """A request's body. One that is too large is read to its end too: its sender hears nothing before."""
     parts, size = [], 0
     while True:
         message = await receive()
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > _MOST_BYTES:
-            raise Invalid("The request's body is too large.")
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= _MOST_BYTES:
+            parts.append(part)
         if not message.get("more_body"):
-            return b"".join(parts)
+            break
+    if size > _MOST_BYTES:
+        raise Invalid("The request's body is too large.")
+    return b"".join(parts)
 
 
 async def _respond(send: Any, status: int, kind: str, content: bytes) -> None:

@@ -18,6 +18,7 @@ from localaws.errors import ApiError, Invalid, Malformed, UnknownOperation
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 _NUMBERS = {"integer": int, "long": int, "float": (int, float), "double": (int, float)}
+_BITS = {"integer": 31, "long": 63}
 
 
 @functools.cache
@@ -109,10 +110,19 @@ def _scalar(shape: Shape, value: Any, path: str) -> Any:
         _expect(isinstance(value, bool), path, "true or false")
     elif kind in _NUMBERS:
         _expect(isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool), path, f"a number ({kind})")
-        _expect(math.isfinite(value), path, "a finite number")
+        _expect(_representable(kind, value), path, f"a number ({kind})")
     else:
         _expect(isinstance(value, str), path, "a string")
     return value
+
+
+def _representable(kind: str, value: float) -> bool:
+    if kind in _BITS:
+        return -(2 ** _BITS[kind]) <= value < 2 ** _BITS[kind]
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _timestamp(value: Any, path: str) -> float:
