@@ -10,22 +10,30 @@ from localaws.api import tags
 from localaws.api.call import Call, answers
 from localaws.api.listing import page
 from localaws.engine.kinds import FINAL, PROCESSING, TRAINING, TRANSFORM, TUNING, JobType
-from localaws.errors import InUse, Invalid
+from localaws.errors import InUse, Invalid, LimitExceeded
 from localaws.store import Record
+
+MOST_INSTANCES = 100
+"""How many instances one job may ask for: SageMaker's limit of processing jobs."""
 
 
 @answers("CreateProcessingJob")
 def create_processing_job(call: Call) -> dict[str, Any]:
     """Queue a processing job."""
+    cluster = call.request["ProcessingResources"].get("ClusterConfig", {})
+    _require(cluster, "InstanceCount", "InstanceType")
     return create(call, PROCESSING)
 
 
 @answers("CreateTrainingJob")
 def create_training_job(call: Call) -> dict[str, Any]:
     """Queue a training job."""
-    algorithm = call.request["AlgorithmSpecification"]
+    _require(call.request, "AlgorithmSpecification", "ResourceConfig")
+    algorithm, resources = call.request["AlgorithmSpecification"], call.request["ResourceConfig"]
     if ("TrainingImage" in algorithm) == ("AlgorithmName" in algorithm):
         raise Invalid("AlgorithmSpecification needs either TrainingImage or AlgorithmName, one of them.")
+    groups = resources.get("InstanceGroups") or [{"InstanceCount": resources.get("InstanceCount", 1)}]
+    _limit(sum(group["InstanceCount"] for group in groups))
     return create(call, TRAINING)
 
 
@@ -35,6 +43,7 @@ def create_transform_job(call: Call) -> dict[str, Any]:
     name = call.request["ModelName"]
     if call.app.store.get(call.key("Model", name)) is None:
         raise Invalid(f'Could not find model "{call.arn(f"model/{name}")}".')
+    _limit(call.request["TransformResources"]["InstanceCount"])
     return create(call, TRANSFORM)
 
 
@@ -102,6 +111,20 @@ def delete_processing_job(call: Call) -> dict[str, Any]:
 def delete_training_job(call: Call) -> dict[str, Any]:
     """Delete a training job that has ended."""
     return delete(call, TRAINING)
+
+
+def _require(given: dict[str, Any], *members: str) -> None:
+    """Ask for members that the model doesn't require, because it knows jobs that have no instances of their own."""
+    for member in members:
+        if member not in given:
+            raise Invalid(f"{member} is needed.")
+
+
+def _limit(instances: int) -> None:
+    if instances < 1:
+        raise Invalid("A job needs at least one instance.")
+    if instances > MOST_INSTANCES:
+        raise LimitExceeded(f"A job can have at most {MOST_INSTANCES} instances; this one asks for {instances}.")
 
 
 def create(call: Call, job: JobType) -> dict[str, Any]:
