@@ -22,7 +22,7 @@ def parse(text: str) -> dict[str, Any]:
     """Read a policy document; raises InvalidPolicy."""
     try:
         policy = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidPolicy("the policy is not JSON") from error
     if not isinstance(policy, dict) or not statements(policy):
         raise InvalidPolicy("the policy has no Statement")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import string
 from typing import Any
@@ -144,9 +145,10 @@ def list_pipeline_parameters_for_execution(call: Call) -> dict[str, Any]:
     body = find(call, call.request["PipelineExecutionArn"]).body
     values = parse(body["_definition"]).bind(body["_overrides"])
     named = [{"Name": name, "Value": _text(value)} for name, value in sorted(values.items())]
-    start = int(call.request.get("NextToken") or 0) if (call.request.get("NextToken") or "0").isdigit() else -1
-    if start < 0:
+    token = call.request.get("NextToken") or "0"
+    if not re.fullmatch("[0-9]{1,9}", token):
         raise Invalid("The NextToken is not one that this operation gave")
+    start = int(token)
     end = start + call.request.get("MaxResults", 100)
     more = {"NextToken": str(end)} if end < len(named) else {}
     return {"PipelineParameters": named[start:end], **more}

@@ -94,6 +94,6 @@ def _place(token: str, column: str) -> tuple[Any, int]:
         sorted_by, place, row = json.loads(base64.urlsafe_b64decode(token.encode()))
         if sorted_by == column and isinstance(place, kind) and isinstance(row, int):
             return place, row
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         pass
     raise Invalid("The NextToken is not one that this operation gave")

@@ -180,6 +180,6 @@ def _place(token: str, order: str) -> list[Any]:
         kind = (int, float) if order in ("CreationTime", "FinalObjectiveMetricValue") else str
         if given == order and len(place) == 2 and isinstance(place[0], kind) and isinstance(place[1], int):
             return place
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         pass
     raise Invalid("The NextToken is not one that this operation gave")
