@@ -4,3 +4,9 @@
 soak: soak/localaws
 soak/localaws: .venv/.ready ## kill localaws fifty times at random moments, and look that nothing was lost or done twice
 	@KILLS=50 $(PY) -m pytest -s localaws/test_kills.py
+
+soak: soak/localaws-fuzz
+.PHONY: soak/localaws-fuzz
+soak/localaws-fuzz: .venv/.ready ## send localaws thousands of spoilt requests of every operation, and read many spoilt definitions
+	@FUZZ=1000 $(PY) -m pytest localaws/test_fuzz_api.py
+	@DEFINITIONS=100000 $(PY) -m pytest localaws/definition/test_fuzz.py
