@@ -1,5 +1,5 @@
 # Images of the steps. Needs a Docker engine: `.ci/docker up` starts one where none answers.
-.PHONY: build push sizes sbom scan test-local lint/images setup/images bench/images FORCE
+.PHONY: build push sizes sbom scan test-local test-local/emulator lint/images setup/images bench/images FORCE
 
 build: .venv/.ready ## build the image of every step
 	@$(PY) -m images build
@@ -18,6 +18,9 @@ test/%: .venv/.ready build/% FORCE ## hold the image of one step against its con
 
 test-local: $(READY) setup/images ## the whole life of a model in real containers; in processes where there is no Docker
 	@$(PY) -m tests.local
+
+test-local/emulator: $(READY) setup/images ## a job in a real container, with the emulator in a container of its own
+	@$(PY) -m tests.local --emulator
 
 lint/images: .venv/.ready setup/images ## the Dockerfiles against hadolint's rules
 	@$(PY) -m images lint
