@@ -87,3 +87,22 @@ def test_entries_of_the_image_map_that_do_not_help_are_told(jobs):
         jobs.start("", image="x/for-processes-only:1")
     with pytest.raises(CannotRun, match="neither has it nor can pull it"):
         jobs.start("", image="x/not-there:1")
+
+
+def test_a_script_runs_in_the_image_that_stands_in(jobs, builder, docker, tmp_path):
+    entry = Image("*/sagemaker-scikit-learn:*", tmp_path, image=builder.base_image, script_mode=True)
+    jobs.runtime = DockerRuntime(ImageMap((entry,)), None, tmp_path / "scripts")
+    for name, content in {
+        "code/fit.py": (
+            "import os, sys\nopen(os.environ['SM_MODEL_DIR'] + '/fitted', 'w').write(' '.join(sys.argv[1:]))\n"
+        ),
+        "input/config/hyperparameters.json": json.dumps({"sagemaker_program": '"fit.py"', "depth": "3"}),
+        "input/config/resourceconfig.json": json.dumps({"current_host": "algo-1", "hosts": ["algo-1"]}),
+        "input/config/inputdataconfig.json": "{}",
+        "model/.keep": "",
+    }.items():
+        file = jobs.root() / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    assert jobs.run(image="1.dkr.ecr.x/sagemaker-scikit-learn:1.2", arguments=("train",)) == 0, jobs.log
+    assert (jobs.root() / "model/fitted").read_text() == "--depth 3"
