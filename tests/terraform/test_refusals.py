@@ -138,20 +138,24 @@ def test_no_credentials_at_all(prepared, tmp_path):
     assert sentence.startswith("dev is account 111111111111, and the credentials don't lead there")
 
 
-def test_a_state_that_another_machine_holds(prepared):
+def test_a_state_that_another_machine_holds(prepared, _terraform):
     dev = prepared.accounts["dev"]
-    s3, bucket = dev.client("s3"), dev.names.state_bucket
+    s3, bucket, key = dev.client("s3"), dev.names.state_bucket, "foundation.tfstate.tflock"
     lock = {"ID": "1", "Operation": "OperationTypeApply", "Who": "ann@far-away", "Created": "2026-11-24T10:00:00Z"}
     s3.create_bucket(Bucket=bucket)
-    s3.put_object(Bucket=bucket, Key="foundation.tfstate.tflock", Body=json.dumps(lock).encode())
+    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(lock).encode())
     try:
         sentence = refused(prepared, "dev")
+        unlocked = prepared.run("unlock", "dev")
+        left = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
     finally:
-        s3.delete_object(Bucket=bucket, Key="foundation.tfstate.tflock")
+        s3.delete_object(Bucket=bucket, Key=key)
         s3.delete_bucket(Bucket=bucket)
 
     assert sentence.startswith("dev's foundation is locked by ann@far-away since 2026-11-24T10:00")
     assert sentence.endswith("make unlock/dev")
+    assert unlocked.code == 0, unlocked.complained
+    assert unlocked.said.startswith("dev's foundation: taken away from ann@far-away") and left == []
 
 
 def test_a_registry_that_is_asked_is_the_accounts_own(prepared, monkeypatch):
