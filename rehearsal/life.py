@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from data import make as data
-from functions.common import ledger
+from functions.common import ledger, place
 from pipeline import account as accounts
 from pipeline import people, settings
 from pipeline.execution import outcome
@@ -37,7 +37,7 @@ ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = ("dev", "registry", "prod")
 PUSHED = ROOT / ".baton" / "digests" / "dev.json"
 MAILBOX = "rehearsal-mailbox"
-PATIENCE_SECONDS = 1800
+PATIENCE_SECONDS = 900
 LOOK_SECONDS = 0.1
 
 
@@ -73,6 +73,9 @@ class Life:
     """Three accounts and the acts that are played in them."""
 
     def __init__(self, endpoint: str, say: Callable[[str], None] = lambda _: None, runtime: str = "process") -> None:
+        # Clients that were made before remember where they were pointed to.
+        promotion_account.cache_clear()
+        place.client.cache_clear()
         self.accounts = {name: Account(settings.load(name, local=True), endpoint) for name in ENVIRONMENTS}
         self.places = {name: accounts.place_of(account.settings) for name, account in self.accounts.items()}
         self.story = Story()
@@ -186,8 +189,8 @@ class Life:
 
     def read(self, environment: str, url: str) -> bytes:
         """Return an object's content as an account sees it."""
-        place = urlsplit(url)
-        answer = self.accounts[environment].client("s3").get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))
+        parts = urlsplit(url)
+        answer = self.accounts[environment].client("s3").get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))
         return answer["Body"].read()
 
     def history(self) -> None:

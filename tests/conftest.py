@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from functions.common import place
-from promotion.accounts import account
 from rehearsal import local
 from rehearsal.life import Life
 
@@ -38,15 +36,8 @@ def address(state) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def life(address) -> Life:
     """The three accounts with a release in dev and prod; nothing is trained yet."""
-    forget_accounts()
     life = Life(address, runtime=RUNTIME)
     life.resources()
     life.build()
     life.promote()
     return life
-
-
-def forget_accounts() -> None:
-    """Forget the clients of accounts that are no more."""
-    account.cache_clear()
-    place.client.cache_clear()
