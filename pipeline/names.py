@@ -98,6 +98,7 @@ class Names:
             "ci_external_id": settings.ci.external_id,
             "oidc_issuer": settings.ci.oidc_issuer,
             "oidc_subject": settings.ci.oidc_subject,
+            "approval_scores_in": "prod" if settings.score_on_approval else "nowhere",
             "batch_schedule": settings.batch_schedule,
             "retrain_enabled": str(settings.retrain.enabled).lower(),
             "retrain_cooldown_hours": f"{settings.retrain.cooldown_hours:g}",

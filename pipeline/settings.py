@@ -93,6 +93,7 @@ class Settings:
     max_runtime_seconds: int
     network: Network
     retrain: Retrain
+    score_on_approval: bool
     batch_schedule: str
     notification_addresses: tuple[str, ...]
     log_retention_days: int

@@ -11,9 +11,11 @@ from pipeline import templates
 from pipeline.names import FUNCTIONS, PIPELINES
 from promotion.accounts import Account
 from promotion.manifest import Manifest
-from promotion.parts import Alarm, Function, Pipeline, Rule
+from promotion.parts import Alarm, Function, NoRule, Pipeline, Rule, leftovers
 from promotion.plans import Plan
 from promotion.refusals import DeployFailed, PlanStale
+
+Events = Rule | NoRule | Alarm
 
 
 class Direct:
@@ -67,11 +69,13 @@ class Direct:
         except (ClientError, BotoCoreError) as error:
             raise DeployFailed(f"{plan.environment} doesn't take release {manifest.version}: {error}") from None
 
-    def _parts(self, manifest: Manifest, folder: Path) -> tuple[list[Function], list[Pipeline], list[Rule | Alarm]]:
+    def _parts(self, manifest: Manifest, folder: Path) -> tuple[list[Function], list[Pipeline], list[Events]]:
         settings = self._account.settings
         code = (folder / "functions.zip").read_bytes()
         description = f"Release {manifest.version}, commit {manifest.git_commit}"
-        rules: list[Rule | Alarm] = [Rule(self._account, rule) for rule in templates.rules(settings)]
+        wanted = list(templates.rules(settings))
+        rules: list[Events] = [Rule(self._account, rule) for rule in wanted]
+        rules += leftovers(self._account, [rule["rule"]["Name"] for rule in wanted])
         rules += [Alarm(self._account, alarm) for alarm in templates.alarms(settings)]
         return (
             [Function(self._account, name, code) for name in FUNCTIONS],

@@ -6,7 +6,7 @@ Functions' code and definitions are the release's; settings, rules and alarms ar
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +207,38 @@ class Rule:
                     Principal="events.amazonaws.com",
                     SourceArn=arn,
                 )
+
+
+class NoRule:
+    """A rule of the project that today's templates don't have any more."""
+
+    def __init__(self, account: Account, name: str, bus: str) -> None:
+        self._events, self._where = account.client("events"), {"EventBusName": bus}
+        self._name = name
+
+    def changes(self) -> Iterator[str]:
+        """Give the one line."""
+        yield f"rule {self._name}: gone"
+
+    def put(self) -> None:
+        """Take the rule away, with its targets."""
+        targets = self._events.list_targets_by_rule(Rule=self._name, **self._where)["Targets"]
+        if targets:
+            self._events.remove_targets(Rule=self._name, Ids=[target["Id"] for target in targets], **self._where)
+        self._events.delete_rule(Name=self._name, **self._where)
+
+
+def leftovers(account: Account, wanted: Collection[str]) -> Iterator[NoRule]:
+    """Give the project's rules on the account's buses that are none of the wanted names."""
+    events, prefix = account.client("events"), account.names.name("")
+    for bus in ("default", account.settings.project):
+        try:
+            found = events.list_rules(NamePrefix=prefix, EventBusName=bus)["Rules"]
+        except ClientError as error:
+            if not absent(error):
+                raise
+            continue
+        yield from (NoRule(account, rule["Name"], bus) for rule in found if rule["Name"] not in wanted)
 
 
 class Alarm:

@@ -45,6 +45,7 @@ locals {
     ci_external_id         = var.ci.external_id
     oidc_issuer            = var.ci.oidc_issuer
     oidc_subject           = var.ci.oidc_subject
+    approval_scores_in     = var.score_on_approval ? "prod" : "nowhere"
     batch_schedule         = var.batch_schedule
     retrain_enabled        = tostring(var.retrain.enabled)
     retrain_cooldown_hours = tostring(var.retrain.cooldown_hours)

@@ -90,6 +90,11 @@ variable "retrain" {
   type        = object({ enabled = bool, cooldown_hours = number, daily_cap = number })
 }
 
+variable "score_on_approval" {
+  description = "Whether approving a version starts scoring in prod."
+  type        = bool
+}
+
 variable "batch_schedule" {
   description = "When prod looks for batches whose events were lost."
   type        = string

@@ -28,6 +28,7 @@ variables {
     ci_external_id         = "x"
     oidc_issuer            = ""
     oidc_subject           = ""
+    approval_scores_in     = "prod"
     batch_schedule         = "rate(1 day)"
     retrain_enabled        = "false"
     retrain_cooldown_hours = "24"
@@ -42,7 +43,7 @@ run "prod_has_its_rules_and_only_functions_get_permissions" {
   assert {
     condition = (
       toset(keys(aws_cloudwatch_event_rule.this)) ==
-      toset(["batch-arrived", "batch-schedule", "execution-failed", "version-arrived"])
+      toset(["batch-arrived", "batch-schedule", "execution-failed", "version-arrived", "version-scores"])
     )
     error_message = "Prod's rules are others: ${join(", ", keys(aws_cloudwatch_event_rule.this))}."
   }

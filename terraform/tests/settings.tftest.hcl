@@ -13,6 +13,7 @@ variables {
   max_runtime_seconds    = 3600
   network                = { isolation = true, subnet_ids = [], security_group_ids = [], endpoints = false }
   retrain                = { enabled = false, cooldown_hours = 24, daily_cap = 1 }
+  score_on_approval      = true
   batch_schedule         = "rate(1 day)"
   notification_addresses = []
   log_retention_days     = 30

@@ -10,6 +10,7 @@ from promotion.accounts import account
 from promotion.manifest import digest
 from promotion.promote import FOLDER
 from promotion.releases import Releases
+from tests.jenkins.conftest import check_out, edit
 
 
 def approved(stage, target="promote", **more):
@@ -100,6 +101,19 @@ def test_a_plan_is_approved_as_it_was_shown(stage, second):
     assert "rule mammography-batch-schedule: ScheduleExpression" in shown
     approved(stage, VERSION="second", PLAN=".baton/plans/prod.json")
     assert stage.serving() == "second"
+
+
+def test_what_the_environment_says_of_approvals_is_what_they_start(stage, tmp_path):
+    events = stage.client("prod", "events")
+    names = [rule["Name"] for rule in events.list_rules(EventBusName="mammography")["Rules"]]
+    assert sorted(names) == ["mammography-version-arrived", "mammography-version-scores"]
+    quiet = check_out(tmp_path / "quiet")
+    edit(quiet, "environments/shared.tfvars.json", '"score_on_approval": true', '"score_on_approval": false')
+    decided = ("APPROVED_BY=Ann", "REASON=Approvals start nothing now")
+    assert "rule mammography-version-scores: gone" in stage.make("promote", "VERSION=first", *decided, folder=quiet)
+    names = [rule["Name"] for rule in events.list_rules(EventBusName="mammography")["Rules"]]
+    assert names == ["mammography-version-arrived"]
+    assert "rule mammography-version-scores: new" in stage.make("promote", "VERSION=first", *decided)
 
 
 def test_a_plan_for_another_release_is_stale(stage, second, bad):
