@@ -240,7 +240,8 @@ def _update(call: Call) -> dict[str, Any]:
         body |= {"LastModifiedTime": now, "LastModifiedBy": {}}
         record.status, record.modified = body.get("ModelApprovalStatus", ""), now
         store.put(record)
-        events.package_changed(call.app, record)
+        changed = sorted(request.keys() - {"ModelPackageArn", "ClientToken"})
+        events.package_changed(call.app, record, changed)
     return {"ModelPackageArn": body["ModelPackageArn"]}
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from localaws import wire
-from localaws.engine.kinds import JOB_TYPES
+from localaws.engine.kinds import JOB_TYPES, PROCESSING
 from localaws.events import outbox
 from localaws.store import Record
 
@@ -69,9 +70,13 @@ def step_changed(app: Application, execution: Record, step: Record, previous: st
     )
 
 
-def package_changed(app: Application, package: Record) -> None:
-    """A model package was created, updated or deleted (inside a transaction); it tells its account's bus."""
-    detail = _described("DescribeModelPackageOutput", package.body)
+def package_changed(app: Application, package: Record, updated: Sequence[str] = ()) -> None:
+    """A model package was created, updated or deleted (inside a transaction); it tells its account's bus.
+
+    `updated` are the members that an update gave.
+    """
+    detail = _described("DescribeModelPackageOutput", package.body, iso)
+    detail["UpdatedModelPackageFields"] = list(updated) or None
     for member in ("CreatedBy", "LastModifiedBy", "SkipModelValidation"):
         detail.pop(member, None)
     _send(app, package, "SageMaker Model Package State Change", [package.body["ModelPackageArn"]], detail)
@@ -79,15 +84,17 @@ def package_changed(app: Application, package: Record) -> None:
 
 def model_changed(app: Application, model: Record) -> None:
     """A model was created or deleted (inside a transaction)."""
-    detail = _described("DescribeModelOutput", model.body)
+    detail = _described("DescribeModelOutput", model.body) | {"Tags": _tags(app, model.body["ModelArn"])}
     _send(app, model, "SageMaker Model State Change", [model.body["ModelArn"]], detail)
 
 
 def job_changed(app: Application, job: Record) -> None:
     """A job has another status (inside a transaction)."""
     kind = job.key.kind
-    detail = _described(f"Describe{kind}Response", job.body)
-    _send(app, job, _JOB_TITLES[kind], [job.body[JOB_TYPES[kind].arn]], detail)
+    detail, arn = _described(f"Describe{kind}Response", job.body), job.body[JOB_TYPES[kind].arn]
+    if kind != PROCESSING.kind:
+        detail["Tags"] = _tags(app, arn)
+    _send(app, job, _JOB_TITLES[kind], [arn], detail)
 
 
 def iso(seconds: float) -> str:
@@ -100,10 +107,17 @@ def _send(app: Application, record: Record, title: str, resources: list[str], de
     outbox.put(app, record.key.account, record.key.region, "default", "aws.sagemaker", title, resources, detail)
 
 
-def _described(shape: str, body: dict[str, Any]) -> dict[str, Any]:
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
+def _described(shape: str, body: dict[str, Any], time: Callable[[float], Any] = _milliseconds) -> dict[str, Any]:
     """What Describe… answers, with times in milliseconds as SageMaker's job events have them."""
-    shaped = wire.shaped(shape, body)
-    return {name: int(value * 1000) if name.endswith("Time") else value for name, value in shaped.items()}
+    return {name: time(value) if name.endswith("Time") else value for name, value in wire.shaped(shape, body).items()}
+
+
+def _tags(app: Application, arn: str) -> dict[str, str]:
+    return dict(app.store.rows("SELECT key, value FROM tags WHERE arn=? ORDER BY key", arn))
 
 
 def _lowered(value: Any) -> Any:
