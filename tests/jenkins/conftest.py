@@ -197,5 +197,5 @@ def interpreter(tmp_path_factory):
     jars = TOOLS / "node_modules" / "npm-groovy-lint" / "lib" / "java" / "groovy" / "lib" / "*"
     classes = tmp_path_factory.mktemp("interpreter")
     compiler = [*JAVA, str(jars), "org.codehaus.groovy.tools.FileSystemCompiler", "-d", str(classes)]
-    subprocess.run([*compiler, str(HERE / "declarative.groovy")], check=True)
+    subprocess.run([*compiler, *(str(HERE / f"{name}.groovy") for name in ("blocks", "declarative"))], check=True)
     return [*JAVA, f"{jars}{os.pathsep}{classes}", "declarative"]
