@@ -10,3 +10,8 @@ soak: soak/localaws-fuzz
 soak/localaws-fuzz: .venv/.ready ## send localaws thousands of spoilt requests of every operation, and read many spoilt definitions
 	@FUZZ=1000 $(PY) -m pytest localaws/test_fuzz_api.py
 	@DEFINITIONS=100000 $(PY) -m pytest localaws/definition/test_fuzz.py
+
+soak: soak/localaws-load
+.PHONY: soak/localaws-load
+soak/localaws-load: .venv/.ready ## start two hundred executions at once, and measure how long a description takes meanwhile
+	@LOAD=200 $(PY) -m pytest -s localaws/test_load.py
