@@ -48,7 +48,7 @@ SKIPPED_LIBRARY = {
 def uv(version: str) -> None:
     """Install uv, into an environment of its own."""
     subprocess.run([sys.executable, "-m", "venv", str(UV)], check=True)
-    pip = [str(UV / "bin/pip"), "install", "--quiet", "--no-cache-dir", "--disable-pip-version-check"]
+    pip = [str(UV / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", "--timeout=120"]
     subprocess.run([*pip, f"uv=={version}"], check=True, env={**os.environ, **_secrets()})
 
 
@@ -60,7 +60,7 @@ def packages(root: Path, requirements: Path) -> None:
     subprocess.run(
         [*install, *exactly],
         check=True,
-        env={**os.environ, **_secrets(), "UV_LINK_MODE": "copy", "UV_NO_CONFIG": "1"},
+        env={**os.environ, **_secrets(), "UV_LINK_MODE": "copy", "UV_NO_CONFIG": "1", "UV_HTTP_TIMEOUT": "120"},
     )
     shutil.rmtree(target / "bin", ignore_errors=True)
     (target / ".lock").unlink(missing_ok=True)

@@ -6,6 +6,7 @@ FROM ${BUILD_IMAGE} AS uv
 ARG UV_VERSION
 RUN --mount=type=bind,source=images/install.py,target=/install.py \
     --mount=type=secret,id=ca --mount=type=secret,id=index \
+    --mount=type=cache,target=/root/.cache/pip \
     python3 /install.py uv "${UV_VERSION}"
 
 FROM uv AS packages
