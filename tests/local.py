@@ -101,10 +101,12 @@ def _stack(docker: Engine, emulator: bool) -> Iterator[dict[str, str]]:
 
 
 def _forget(docker: Engine, addresses: list[str]) -> None:
-    """Remove the names that images got when they were pulled from registries that are gone."""
-    held = docker.run("image", "ls", "--digests", "--format", "{{.Repository}}@{{.Digest}}").split()
-    for name in held:
-        if name.startswith(tuple(addresses)):
+    """Remove the names that images got on their way to and from registries that are gone."""
+    held = docker.run("image", "ls", "--digests", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}").splitlines()
+    for line in held:
+        repository, tag, digest = line.split()
+        if repository.startswith(tuple(addresses)):
+            name = f"{repository}:{tag}" if digest == "<none>" else f"{repository}@{digest}"
             docker.run("rmi", "--no-prune", name)
 
 
