@@ -96,6 +96,7 @@ def _echo(address: str) -> str:
         Runtime="python3.11",
         Role="arn:aws:iam::333333333333:role/echo",
         Handler="echo.handle",
+        Timeout=120,
         Code={"ZipFile": code.getvalue()},
     )["FunctionArn"]
 
@@ -216,6 +217,7 @@ class World:
             Runtime=described["runtime"],
             Role=self.role(function, function, "function"),
             Handler=described["functions"][function]["handler"],
+            Timeout=described["functions"][function]["timeout"],
             Code={"ZipFile": package.build()},
             Environment={"Variables": json.loads(variables)},
             Publish=True,

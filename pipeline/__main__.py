@@ -107,7 +107,7 @@ def _start(options: argparse.Namespace) -> int:
     for step in execution.follow(arn, interval):
         print(_line(step), flush=True)
     status, why = execution.outcome(place, arn)
-    print(status)
+    print(status, flush=True)
     if status != "Succeeded":
         print(f"{arn}: {status}: {why}", file=sys.stderr)
     return 0 if status == "Succeeded" else 1

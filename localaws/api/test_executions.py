@@ -113,7 +113,9 @@ def token_of(account):
     queue = account.client("sqs").get_queue_url(QueueName="q")["QueueUrl"]
     while True:
         for message in account.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", []):
-            return json.loads(message["Body"])["token"]
+            body = json.loads(message["Body"])
+            if body["status"] == "Executing":
+                return body["token"]
 
 
 def test_a_callback_is_answered_once(account):

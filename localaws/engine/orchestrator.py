@@ -117,7 +117,7 @@ class Engine:
                 except (LookupError, ValueError) as error:
                     raise Conflict(f"The callback does not give {error}.") from error
                 shown = [{"Name": key, "Value": value} for key, value in outputs.items()]
-                metadata = step.body["Metadata"]["Callback"] | {"OutputParameters": shown}
+                metadata = {"CallbackToken": token, "SqsQueueUrl": step.body["_queue"], "OutputParameters": shown}
                 result = steps.Result("Succeeded", None, {"Callback": metadata}, {"OutputParameters": typed})
             self._finish(execution, step, result)
             store.after_commit(lambda: self.advance(execution.key))

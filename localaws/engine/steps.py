@@ -219,6 +219,13 @@ def _text(value: Any) -> str:
 def _callback(turn: Turn) -> Result:
     token = turn.record.body.setdefault("_token", secrets.token_hex(5))
     url = turn.setting("SqsQueueUrl")
+    store = turn.app.store
+    # Whoever hears of the token may answer at once.
+    with store.transaction():
+        waiting = store.get(turn.record.key)
+        if waiting is not None and waiting.status == "Executing":
+            waiting.body |= {"_token": token, "_queue": url}
+            store.put(waiting)
     send_callback(turn.app, turn.execution, turn.client("sqs"), url, token, turn.arguments, "Executing")
     return Result(None, metadata={"Callback": {"CallbackToken": token, "SqsQueueUrl": url}})
 

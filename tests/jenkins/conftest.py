@@ -145,13 +145,17 @@ def edit(folder, file, old, new):
     commit(folder, f"Change {file}")
 
 
-@pytest.fixture(scope="session")
-def bad(accounts, tmp_path_factory):
-    """A release whose functions mix up where the model lies: it deploys, and scores nothing."""
+@pytest.fixture(scope="module")
+def bad(request, accounts, tmp_path_factory):
+    """A release whose functions mix up where the model lies: it deploys, and scores nothing.
+
+    Each module has its own: one that has failed is marked for good.
+    """
+    version = f"bad-{request.module.__name__.rpartition('_')[2]}"
     folder = check_out(tmp_path_factory.mktemp("bad") / "baton")
     edit(folder, "functions/resolve/batch.py", '"ModelDataUrl": registry.archive(package)', '"ModelDataUrl": files[0]')
-    accounts.make("release", "VERSION=bad", folder=folder)
-    return "bad"
+    accounts.make("release", f"VERSION={version}", folder=folder)
+    return version
 
 
 @pytest.fixture(scope="session")
