@@ -8,14 +8,16 @@ from functions.common import ledger, registry
 from functions.common.batches import NEWEST, arrivals
 from functions.common.failures import BatchChanged, BatchRefused, remembered
 from functions.common.objects import list_objects
-from functions.common.place import LostRace, Place, client, read_json, split
+from functions.common.place import LostRace, Place, client, put_json, read_json, split
 
 SCORED = "scored"
+BESIDE = "scored-by.json"
+"""Name of the object beside the predictions that says which model made them."""
 
 
 @remembered
 def handle(event: dict) -> dict[str, str]:
-    """Record where a batch's predictions lie.
+    """Record where a batch's predictions lie, in the ledger, and which model made them, beside them.
 
     Args:
         event: {"batch_id", "execution_arn", "model_package_arn", "monitoring", "predictions"}; the last two
@@ -43,12 +45,25 @@ def handle(event: dict) -> dict[str, str]:
             report=event["monitoring"],
             predictions=event["predictions"],
         )
+        _say_which_model(place, scored, event)
         try:
             ledger.write(place, scored, etag)
         except LostRace:
             raise BatchRefused(f"Batch {entry.batch.id} was changed by another execution.") from None
     _begin_next(place, version)
     return {"State": SCORED}
+
+
+def _say_which_model(place: Place, entry: ledger.Entry, event: dict) -> None:
+    """Whoever finds the predictions needs no ledger to know their model and their rows."""
+    value = {
+        "model_package_arn": event["model_package_arn"],
+        "version": entry.version,
+        "execution_arn": entry.execution,
+        "predictions": entry.predictions,
+        "batch": {"id": entry.batch.id, "url": entry.batch.url, "objects": list(map(list, entry.batch.objects))},
+    }
+    put_json(place.data_bucket, place.run(entry.execution, BESIDE), value)
 
 
 def _require_unchanged(entry: ledger.Entry) -> None:

@@ -51,6 +51,16 @@ def test_a_scored_batch_goes_into_the_ledger(scored):
     assert [line["state"] for line in entry.history] == ["claimed", "scored"]
 
 
+def test_beside_the_predictions_stands_which_model_made_them(scored):
+    handle(scored.event, None)
+    run, _, _ = scored.event["predictions"].partition(f"s3://{scored.world.place.data_bucket}/")[2].rpartition("/")
+    said = scored.world.read(f"{run}/scored-by.json")
+    assert (said["model_package_arn"], said["version"]) == (scored.package, 1)
+    assert (said["execution_arn"], said["predictions"]) == (scored.execution, scored.event["predictions"])
+    batch = scored.entry.batch
+    assert said["batch"] == {"id": batch.id, "url": batch.url, "objects": [list(item) for item in batch.objects]}
+
+
 def test_a_repeated_step_changes_nothing(scored):
     handle(scored.event, None)
     before = scored.now()
