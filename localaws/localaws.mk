@@ -1,4 +1,12 @@
 # localaws by itself.
+.PHONY: bench/localaws
+bench/localaws: .venv/.ready .venvs/sdk/.ready setup/images ## pipelines of trivial containers, beside the SageMaker SDK's local mode
+	@$(PY) -m bench.localaws
+
+.venvs/sdk/.ready: tests/sdk/pyproject.toml tests/sdk/uv.lock | $(UV)
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venvs/sdk $(UV) sync --quiet --locked --project tests/sdk
+	@touch $@
+
 .PHONY: soak soak/localaws
 
 soak: soak/localaws
