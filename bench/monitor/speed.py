@@ -1,0 +1,231 @@
+"""How fast the monitor is, beside its peers, in one run: `python -m bench.monitor.speed [--rows N] [--json FILE]`.
+
+Each contender is a process that reads the same file and computes the same figures; the monitor also compares them
+with a baseline, draws rows for its classifier and writes its report. Seconds are the whole process's, imports and
+Spark's start included, because a job pays for them; `start` is the time for 48 rows. whylogs and evidently get a tenth
+of the rows, since they would take minutes, and only their seconds after the imports count, which favours them. Seconds
+depend on the machine, ratios hold.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from bench.monitor import environments
+from bench.monitor.cost import Cost, Failed, run
+from bench.monitor.generator import NAMES, Generator, table
+
+CHUNK = 500_000
+SMALL_BATCH = 48
+BASELINE = 600
+REPEATS = 5
+"""Rounds in which the fast contenders take turns; of each one's measurements the fastest counts."""
+
+OWN = "this monitor"
+FAST = ("duckdb", "polars", "pyarrow")
+SLOW = {"pandas": 1, "spark": 1, "whylogs": 10, "evidently": 10}
+"""Peers that run once, on that part of the rows."""
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Line:
+    """One contender on one format."""
+
+    name: str
+    format: str
+    rows: int
+    rows_per_second: float
+    wall: float
+    cpu: float
+    memory_mb: float
+    start: float
+
+
+@dataclass(frozen=True)
+class Contender:
+    """How to run a contender on a file, which part of the rows it reads, and how often."""
+
+    measure: Callable[[Path], Cost]
+    part: int = 1
+    repeats: int = REPEATS
+
+
+def write(folder: Path, rows: int) -> dict[int, dict[str, Path]]:
+    """Write the files: per number of rows a CSV file without header, and a Parquet file."""
+    fitted = Generator.fit(table())
+    rng = np.random.default_rng(1)
+    sizes = sorted({SMALL_BATCH, BASELINE, rows, *(rows // part for part in SLOW.values())})
+    found = {size: {kind: folder / f"{size}.{kind}" for kind in ("csv", "parquet")} for size in sizes}
+    columns = ", ".join(f"'{name}': 'BIGINT'" for name in NAMES)
+    for size, files in found.items():
+        with files["csv"].open("w") as stream:
+            for first in range(0, size, CHUNK):
+                cells = fitted.draw(rng, min(CHUNK, size - first))
+                text = np.where(np.isnan(cells), 0, cells).astype(int).astype("U3")
+                text[np.isnan(cells)] = "?"
+                stream.write("\n".join(map(",".join, text.tolist())) + "\n")
+        source = f"read_csv('{files['csv']}', header = false, columns = {{{columns}}}, nullstr = '?')"
+        duckdb.sql(f"COPY (FROM {source}) TO '{files['parquet']}' (FORMAT parquet)")
+    return found
+
+
+class Monitor:
+    """The container, run as a process against a baseline of its own making."""
+
+    def __init__(self, folder: Path, baseline: Path) -> None:
+        self._folder = folder
+        self._common = {"SAGEMAKER_BASE_DIR": str(folder / "ml"), "publish_cloudwatch_metrics": "Disabled"}
+        self.first = self.run(baseline, "baseline", {})
+        """The cost of making the baseline."""
+
+    def run(self, file: Path, goal: str, more: Mapping[str, str]) -> Cost:
+        """Run the container on a file."""
+        form = '{"parquet": {}}' if file.suffix == ".parquet" else '{"csv": {"header": false}}'
+        settings = {"dataset_format": form, "dataset_source": str(file), "output_path": str(self._folder / goal)}
+        return run([sys.executable, "-m", "steps.monitor"], self._common | settings | dict(more))
+
+    def check(self, file: Path) -> Cost:
+        """Hold a file against the baseline.
+
+        Raises:
+            AssertionError: the verdict isn't about the file's rows.
+        """
+        paths = {f"baseline_{name}": str(self._folder / "baseline") for name in ("constraints", "statistics")}
+        cost = self.run(file, "check", paths)
+        verdict = json.loads((self._folder / "check" / "verdict.json").read_text())
+        assert verdict["rows"] == int(file.stem), verdict
+        return cost
+
+
+def contenders(monitor: Monitor, baselines: Mapping[str, Path]) -> dict[str, Contender | str]:
+    """Return how to run each contender, or why it can't run here."""
+    found: dict[str, Contender | str] = {OWN: Contender(monitor.check)}
+    for name in (*FAST, *SLOW):
+        peer, script = {"spark": ("pyspark", "spark"), "whylogs": ("whylogs", "profiles")}.get(name, ("scans", "scans"))
+        if name == "evidently":
+            peer, script = name, "profiles"
+        try:
+            program = environments.python(peer)
+        except environments.NoEnvironment as problem:
+            found[name] = str(problem)
+            continue
+        command = [program, environments.script(script), name]
+        measure = _peer(command, baselines if script == "profiles" else {})
+        found[name] = Contender(measure, SLOW.get(name, 1), 1 if name in SLOW else REPEATS)
+    return found
+
+
+def _peer(command: list[str], baselines: Mapping[str, Path]) -> Callable[[Path], Cost]:
+    def measure(file: Path) -> Cost:
+        more = [str(baselines[file.suffix])] if baselines else []
+        cost = run([*command, str(file), ",".join(NAMES), *more])
+        rows = cost.printed.split()[-2]
+        if rows != file.stem:
+            raise Failed(f"it saw {rows} of {file.stem} rows")
+        return cost
+
+    return measure
+
+
+def best(contenders: Mapping[str, Contender], files: Mapping[str, Path]) -> dict[str, Cost]:
+    """Return the cost of each contender's fastest run. They take turns, so that a busy moment meets all of them."""
+    found: dict[str, Cost] = {}
+    failed: set[str] = set()
+    for turn in range(REPEATS):
+        for name, contender in contenders.items():
+            if turn >= contender.repeats or name in failed:
+                continue
+            try:
+                cost = contender.measure(files[name])
+            except Failed as problem:
+                if name == OWN:
+                    raise
+                print(f"{name:13} failed: {problem}", flush=True)
+                failed.add(name)
+                continue
+            if name not in found or cost.wall < found[name].wall:
+                found[name] = cost
+    return {name: cost for name, cost in found.items() if name not in failed}
+
+
+def lines(folder: Path, rows: int) -> list[Line]:
+    """Measure every contender on both formats; say which can't run."""
+    files = write(folder, rows)
+    monitor = Monitor(folder, files[BASELINE]["csv"])
+    found = []
+    running = {}
+    for name, each in contenders(monitor, {f".{kind}": file for kind, file in files[BASELINE].items()}).items():
+        if isinstance(each, str):
+            print(f"{name:13} did not run: {each}", flush=True)
+        else:
+            running[name] = each
+    for kind in ("csv", "parquet"):
+        starts = best(running, {name: files[SMALL_BATCH][kind] for name in running})
+        costs = best(running, {name: files[rows // each.part][kind] for name, each in running.items()})
+        for name in [name for name in running if name in starts and name in costs]:
+            cost, count = costs[name], rows // running[name].part
+            seconds = cost.wall if running[name].part == 1 else float(cost.printed.split()[-1])
+            memory, start = cost.memory / (1 << 20), starts[name].wall
+            found.append(Line(name, kind, count, count / seconds, cost.wall, cost.cpu, memory, start))
+            _print(found[-1])
+    return found
+
+
+def _print(line: Line) -> None:
+    print(
+        f"{line.name:13} {line.format:8} {line.rows:>11,} rows {line.rows_per_second / 1e6:8.3f} million rows/s "
+        f"{line.wall:7.2f} s {line.cpu:7.2f} s of processors {line.memory_mb:7.0f} MB  start {line.start:5.2f} s",
+        flush=True,
+    )
+
+
+def goals(found: list[Line]) -> list[tuple[str, float, float, bool]]:
+    """Return each goal: what it says, the figure, the limit, and whether it is met."""
+    own = {line.format: line for line in found if line.name == OWN}
+    results = []
+    for kind, line in own.items():
+        bare = [other for other in found if other.name in FAST and other.format == kind]
+        if bare:
+            ratio = line.rows_per_second / max(other.rows_per_second for other in bare)
+            results.append((f"{kind}: times the fastest bare scan", ratio, 0.8, ratio >= 0.8))
+        for peer, least in (("spark", 20.0), ("whylogs", 20.0), ("evidently", 80.0)):
+            for other in found:
+                if (other.name, other.format) == (peer, kind):
+                    ratio = line.rows_per_second / other.rows_per_second
+                    results.append((f"{kind}: times {peer}", ratio, least, ratio >= least))
+        results.append((f"{kind}: seconds from start to verdict on 48 rows", line.start, 0.5, line.start <= 0.5))
+        memory = line.memory_mb / 1024
+        results.append((f"{kind}: GiB of memory", memory, 0.5, memory <= 0.5))
+    return results
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the table and the goals."""
+    parser = argparse.ArgumentParser(prog="python -m bench.monitor.speed", description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    environments.FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=environments.FOLDER) as name:
+        found = lines(Path(name), options.rows)
+    print(f"\nload of the machine over the last minute: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    results = goals(found)
+    for said, figure, limit, met in results:
+        print(f"{'met   ' if met else 'missed'} {said}: {figure:.2f} (goal {limit:g})")
+    if options.json:
+        options.json.write_text(json.dumps([asdict(line) for line in found], indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
