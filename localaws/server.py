@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote
 
-from localaws import admin, api, wire
+from localaws import admin, api, disk, wire
 from localaws.access.front import Front
 from localaws.application import Application
 from localaws.emulator import putevents, s3events
@@ -105,6 +105,8 @@ class Server:
             api.handler(operation)
             account, principal = self._caller(key, token)
             request = wire.request(model, body)
+            if disk.takes_room(operation):
+                disk.require(self._app.settings.state, len(body))
             return 200, wire.answer(model, self._app.invoke(operation, account, region, principal, request))
         except ApiError as error:
             return error.status, wire.refusal(error)

@@ -6,10 +6,13 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from localaws import disk
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records(
@@ -64,10 +67,12 @@ class Store:
         self._lock = threading.RLock()
         self._depth = 0
         self._after: list[Any] = []
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_SCHEMA)
+        self._folder = path.parent
+        with self._told():
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.executescript(_SCHEMA)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -79,8 +84,9 @@ class Store:
         """All of the block's writes or none; on disk when the block ends.
 
         May be nested: an inner block that raises takes back its own writes only, if the outer one goes on.
+        Raises DiskFull.
         """
-        with self._lock:
+        with self._told(), self._lock:
             level, mark = self._depth, len(self._after)
             self._connection.execute(f"SAVEPOINT level{level}" if level else "BEGIN IMMEDIATE")
             self._depth += 1
@@ -102,6 +108,26 @@ class Store:
             after, self._after = self._after, []
         for call in after:
             call()
+
+    def patiently(self, act: Callable[[], Any], given_up: Callable[[], bool]) -> Any:
+        """Repeat what must be written until the disk has room for it, or nobody wants it any more."""
+        while True:
+            try:
+                return act()
+            except disk.DiskFull:
+                if given_up():
+                    raise
+                time.sleep(disk.LOOKS_AGAIN)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell a full disk from what else may go wrong."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            if disk.is_full(error, self._folder):
+                raise disk.DiskFull(self._folder) from error
+            raise
 
     def after_commit(self, call: Any) -> None:
         """Call it once the running transaction is on disk; not at all if it is rolled back."""

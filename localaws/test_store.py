@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from localaws.disk import DiskFull
 from localaws.store import Key, Record, Store
 
 
@@ -145,7 +146,7 @@ def test_a_full_disk_loses_the_call_and_nothing_else(tmp_path):
         store.put(record("before"))
     pages = store.rows("PRAGMA page_count")[0][0]
     store.rows(f"PRAGMA max_page_count={pages + 4}")
-    with pytest.raises(sqlite3.OperationalError, match="full"), store.transaction():
+    with pytest.raises(DiskFull, match=str(tmp_path)), store.transaction():
         store.put(record("small"))
         with store.transaction():
             store.put(record("large", text="x" * 100_000))

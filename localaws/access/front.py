@@ -80,7 +80,7 @@ class Front:
         try:
             operation, params, identity, answering = await self._in_thread(self._permit, asked, key, token, region)
         except Refused as refused:
-            await _refuse(send, service, refused)
+            await refuse(send, service, refused)
             return
         if identity is not None and operation == "GetObject":
             send = self._watched(send, identity, params, region)
@@ -127,7 +127,7 @@ class Front:
                         await self._in_thread(decides.require_decrypt, identity, params, key.decode())
                     except enforce.Denied as error:
                         refused = True
-                        await _refuse(send, "s3", Refused(*enforce.refusal_of("s3"), str(error)))
+                        await refuse(send, "s3", Refused(*enforce.refusal_of("s3"), str(error)))
             if not refused:
                 await send(message)
 
@@ -195,7 +195,7 @@ def _again(body: bytes, receive: Any) -> Any:
     return receiving
 
 
-async def _refuse(send: Any, service: str, refused: Refused) -> None:
+async def refuse(send: Any, service: str, refused: Refused) -> None:
     """Answer in the form that the service's clients read."""
     number, message, code = str(uuid.uuid4()), escape(str(refused)), refused.code
     if service == "s3":

@@ -22,7 +22,10 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from localaws import disk
 from localaws.access import policies
+from localaws.access.front import Refused, refuse
+from localaws.errors import ApiError, InternalFailure
 
 Emit = Callable[[str, str, str, dict[str, Any]], Future[None]]
 """Takes account, region, bus and envelope of an event; the future ends when it is on disk."""
@@ -33,10 +36,21 @@ _access_key: ContextVar[str] = ContextVar("access_key")
 _emitted: ContextVar[list[Future[None]]] = ContextVar("emitted")
 """The events of the request that is being answered."""
 
+_ACTION = re.compile(rb"(?:.*&)?Action=(\w+)")
+
 _ONLY_READS = re.compile(rb"(?:.*&)?Action=(?:Get(?!SessionToken|FederationToken)|List|Describe)")
 """The beginning of a request of IAM's protocol that changes nothing."""
 
+_failed: ContextVar[list[Exception]] = ContextVar("failed")
+"""What could not be written for the request that is being answered."""
+
+_ROOM_PER_BYTE = 3
+"""Bytes that a byte of a request may take: as a part, in an object that is put together, and as text."""
+
 _ACTION_WITHIN = 256
+_COPIES = 20
+"""Attempts at copying a table that another thread changes."""
+
 SAVE_SECONDS = 0.005
 """Calls that end within this time share one save."""
 
@@ -76,14 +90,15 @@ def load(port: int, state: Path, emit: Emit) -> Embedded:
     _own_principals(ministack)
     _whole_alarms(ministack)
     _whole_bus_policies(ministack)
-    return Embedded(ministack, persistence)
+    _told_failures(ministack)
+    return Embedded(ministack, persistence, state)
 
 
 class Embedded:
     """ministack as an ASGI application that answers changes only after they are saved."""
 
-    def __init__(self, ministack: Any, persistence: Any) -> None:
-        self._app, self._persistence = ministack.app, persistence
+    def __init__(self, ministack: Any, persistence: Any, state: Path) -> None:
+        self._app, self._persistence, self._folder = ministack.app, persistence, state
         self._service_of, self._modules = ministack.detect_service, ministack
         self._dirty: set[str] = set()
         self._saved: asyncio.Future[None] | None = None
@@ -97,31 +112,67 @@ class Embedded:
         if scope["type"] != "http" or not self._changes(scope):
             await self._app(scope, receive, send)
             return
+        first = await receive() if "x-www-form-urlencoded" in headers.get("content-type", "") else None
+        beginning = first.get("body", b"")[:_ACTION_WITHIN] if first else b""
+        if self._takes_room(scope, beginning):
+            try:
+                disk.require(self._folder, _ROOM_PER_BYTE * int(headers.get("content-length") or 0))
+            except disk.DiskFull as full:
+                await self._refuse(scope, send, full)
+                return
 
         scope = _whole_encryption(scope, headers)
         events: list[Future[None]] = []
         _emitted.set(events)
 
-        beginning = b""
+        refused = False
+        failures: list[Exception] = []
+        _failed.set(failures)
 
-        async def receive_noting() -> Any:
-            nonlocal beginning
-            message = await receive()
-            beginning = beginning or message.get("body", b"")[:_ACTION_WITHIN]
+        async def receive_again() -> Any:
+            nonlocal first
+            message, first = first or await receive(), None
             return message
 
         async def send_saved(message: Any) -> None:
+            nonlocal refused
+            if refused:
+                return
             if (
                 message["type"] == "http.response.start"
                 and message["status"] < 500
                 and not _ONLY_READS.match(beginning)
             ):
-                await self._save(self._names(scope))
-                for event in events:
-                    await asyncio.wrap_future(event)
+                try:
+                    await self._save(self._names(scope))
+                    for event in events:
+                        await asyncio.wrap_future(event)
+                    if failures:
+                        raise failures[0]
+                except (OSError, RuntimeError, disk.DiskFull) as error:
+                    refused = True
+                    self._log.warning("a call could not be kept: %s", error)
+                    full = isinstance(error, disk.DiskFull) or disk.is_full(error, self._folder)
+                    told = (
+                        disk.DiskFull(self._folder) if full else InternalFailure("localaws failed; its log says how.")
+                    )
+                    await self._refuse(scope, send, told)
+                    return
             await send(message)
 
-        await self._app(scope, receive_noting, send_saved)
+        await self._app(scope, receive_again, send_saved)
+
+    async def _refuse(self, scope: Any, send: Any, error: ApiError) -> None:
+        headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        service = self._service_of(scope["method"], scope["path"], headers, {})
+        await refuse(send, service, Refused(error.status, error.code, error.message))
+
+    @staticmethod
+    def _takes_room(scope: Any, beginning: bytes) -> bool:
+        target = dict(scope["headers"]).get(b"x-amz-target", b"").decode().rpartition(".")[2]
+        if found := _ACTION.match(beginning):
+            target = found[1].decode()
+        return scope["method"] != "DELETE" and (not target or disk.takes_room(target))
 
     @staticmethod
     def _changes(scope: Any) -> bool:
@@ -154,16 +205,56 @@ class Embedded:
             for key, get_state in self._modules._build_persistence_save_dict().items()
             if self._modules._state_map[key] in dirty
         }
-        for attempt in range(5):
+        assert waiting is not None
+        try:
+            for name, get_state in states.items():
+                self._write_one(name, get_state)
+        except (OSError, RuntimeError) as error:
+            # What is in memory only is written with the next call that finds room.
+            self._dirty |= dirty
+            waiting.set_exception(error)
+        else:
+            waiting.set_result(None)
+
+    def _write_one(self, name: str, get_state: Callable[[], Any]) -> None:
+        """Write one of ministack's files, in its own form; its own function logs what goes wrong, and goes on."""
+        form = {"__ministack_format__": self._persistence._state_format_version(name)}
+        for attempt in range(_COPIES):
             try:
-                self._persistence.save_all(states)
+                if (state := get_state()) is None:
+                    return
+                text = json.dumps({**form, "payload": state}, default=self._persistence._json_default)
                 break
             except RuntimeError:
                 # A function's thread has changed a table while it was copied.
-                if attempt == 4:
-                    self._log.exception("the emulator's state could not be saved")
-        assert waiting is not None
-        waiting.set_result(None)
+                if attempt == _COPIES - 1:
+                    raise
+        file = Path(self._persistence.STATE_DIR) / f"{name}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        try:
+            part.write_text(text)
+            part.replace(file)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def _told_failures(ministack: Any) -> None:
+    """Note whose objects can't be written; ministack logs that and answers as if they were."""
+
+    def noting(write: Callable[..., None]) -> Callable[..., None]:
+        def writing(*given: Any, **named: Any) -> None:
+            try:
+                write(*given, **named)
+            except OSError as error:
+                _failed.get([]).append(error)
+                raise
+
+        return writing
+
+    storage = ministack._get_module("s3")
+    storage._atomic_write = noting(storage._atomic_write)
 
 
 def _whole_encryption(scope: Any, headers: dict[str, str]) -> Any:

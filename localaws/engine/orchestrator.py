@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from localaws import events
 from localaws.definition import Definition, Unresolvable, parse
+from localaws.disk import DiskFull
 from localaws.engine import cache, retries, steps, trials
 from localaws.engine.checks import check_properties
 from localaws.engine.kinds import FINAL, JOB_TYPES, TUNING
@@ -126,7 +127,7 @@ class Engine:
     def _submit(self, act: Any, *arguments: Any) -> None:
         def run() -> None:
             try:
-                act(*arguments)
+                self._app.store.patiently(lambda: act(*arguments), lambda: self._closed)
             except Exception:
                 if not self._closed:
                     _log.exception("the engine failed at %s", arguments)
@@ -227,14 +228,15 @@ class Engine:
                     with store.transaction():
                         self._settle(turn, steps.begin(turn))
                     return
-            self._settle(turn, steps.begin(turn))
+            self._settle_surely(turn, steps.begin(turn))
         except Unresolvable as error:
-            self._settle(turn, steps.Result("Failed", f"ClientError: {error}"))
+            self._settle_surely(turn, steps.Result("Failed", f"ClientError: {error}"))
         except Exception as error:
             if self._closed:
                 return
-            _log.exception("step %s of %s", name, key.name)
-            self._settle(turn, steps.Result("Failed", f"InternalFailure: {type(error).__name__}: {error}"))
+            if not isinstance(error, DiskFull):
+                _log.exception("step %s of %s", name, key.name)
+            self._settle_surely(turn, steps.Result("Failed", f"InternalFailure: {type(error).__name__}: {error}"))
 
     def _still(self, key: Key, name: str) -> Record | None:
         place = Key("PipelineExecutionStep", key.account, key.region, f"{key.name}/{name}")
@@ -254,6 +256,10 @@ class Engine:
         turn.record.body["CacheHitResult"] = {"SourcePipelineExecutionArn": hit["Source"]}
         self._settle(turn, steps.Result("Succeeded", None, hit["Metadata"], hit["Properties"]))
         return True
+
+    def _settle_surely(self, turn: steps.Turn, result: steps.Result) -> None:
+        """Write what an attempt came to as soon as there is room for it: the attempt itself must not be repeated."""
+        self._app.store.patiently(lambda: self._settle(turn, result), lambda: self._closed)
 
     def _settle(self, turn: steps.Turn, result: steps.Result) -> None:
         """Write what an attempt came to, unless the step was stopped meanwhile."""

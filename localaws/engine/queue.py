@@ -7,12 +7,14 @@ import queue
 import shutil
 import threading
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from localaws import events, jobs
+from localaws import disk, events, jobs
 from localaws.access import enforce, images
 from localaws.contract import JobContext, Outcome
 from localaws.engine.joblogs import JobLog
@@ -35,6 +37,9 @@ _MESSAGES = {
     "Completed": "Training job completed",
 }
 """What SageMaker says of a training job's secondary statuses."""
+
+
+NO_ROOM = "The disk that holds the job's folder is full."
 
 
 class Jobs:
@@ -117,19 +122,24 @@ class Jobs:
         with self._lock:
             self._running[key] = stopped
         try:
-            record = self._begin(key)
+            record = self._surely(lambda: self._begin(key))
             if record is None:
                 return
             outcome = self._execute(record, stopped)
-            if self._closing:
-                return
-            with self._app.store.transaction() as store:
-                record = store.get(key)
-                if record is not None and record.status not in FINAL:
-                    self._end(record, outcome)
+            if not self._closing:
+                self._surely(lambda: self._conclude(key, outcome))
         finally:
             with self._lock:
                 self._running.pop(key, None)
+
+    def _surely(self, act: Callable[[], Any]) -> Any:
+        return self._app.store.patiently(act, lambda: self._closing)
+
+    def _conclude(self, key: Key, outcome: Outcome) -> None:
+        with self._app.store.transaction() as store:
+            record = store.get(key)
+            if record is not None and record.status not in FINAL:
+                self._end(record, outcome)
 
     def _begin(self, key: Key) -> Record | None:
         with self._app.store.transaction() as store:
@@ -179,15 +189,18 @@ class Jobs:
                 progress=lambda status: self._progress(key, status),
                 credentials=lambda: app.container_environment(key.account, key.region, role, key.name) if role else {},
             )
-            return jobs.run(key.kind, record.body, context)
+            return _for_want_of_room(jobs.run(key.kind, record.body, context), folder)
         except ClientError as error:
             return Outcome("Failed", failure_reason=f"ClientError: {error.response['Error'].get('Message')}"[:1024])
         except Exception as error:
+            if disk.is_full(error, folder) or isinstance(error, disk.DiskFull):
+                return Outcome("Failed", failure_reason=f"InternalServerError: {NO_ROOM}")
             _log.error("%s %s: %s", key.kind, key.name, traceback.format_exc())
             return Outcome("Failed", failure_reason=f"InternalServerError: {type(error).__name__}: {error}"[:1024])
         finally:
-            log.close()
+            # First the room, then what needs some.
             shutil.rmtree(folder, ignore_errors=True)
+            log.close()
 
     def _role(self, record: Record) -> str | None:
         """The role that a job runs under; a transform job has its model's."""
@@ -221,6 +234,13 @@ class Jobs:
             store.put(record)
             events.job_changed(app, record)
             store.after_commit(lambda: app.engine.job_ended(record))
+
+
+def _for_want_of_room(outcome: Outcome, folder: Path) -> Outcome:
+    """The outcome, which names a full disk if the job failed on one; a container rarely says so itself."""
+    if outcome.status != "Failed" or disk.free(folder) >= disk.FULL:
+        return outcome
+    return replace(outcome, failure_reason=f"ClientError: {NO_ROOM} {outcome.failure_reason or ''}".strip()[:1024])
 
 
 def _transition(record: Record, status: str, now: float) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from localaws import events
+from localaws.disk import LOOKS_AGAIN, DiskFull
 from localaws.engine import search, trials
 from localaws.engine.kinds import FINAL, TRAINING, TUNING
 from localaws.errors import ApiError
@@ -53,7 +54,15 @@ class Tuning:
             self._timers.clear()
 
     def advance(self, key: Key) -> None:
-        """Launch, stop or end what is due."""
+        """Launch, stop or end what is due; on a full disk as soon as there is room."""
+        try:
+            self._advance(key)
+        except DiskFull:
+            timer = threading.Timer(LOOKS_AGAIN, self.advance, (key,))
+            timer.daemon = True
+            timer.start()
+
+    def _advance(self, key: Key) -> None:
         with self._app.store.transaction() as store:
             job = store.get(key)
             if job is None or job.status in FINAL:
