@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline import templates
 from pipeline.names import FUNCTIONS, PIPELINES
+from promotion import running
 from promotion.accounts import Account
 from promotion.manifest import Manifest
-from promotion.parts import Alarm, Function, NoRule, Pipeline, Rule, leftovers
+from promotion.parts import Alarm, Function, NoRule, Pipeline, Rule, leftovers, put_functions
 from promotion.plans import Plan
 from promotion.refusals import DeployFailed, PlanStale
 
@@ -61,7 +63,7 @@ class Direct:
             raise PlanStale(f"{plan.environment} has changed since the plan was made; plan again.")
         functions, pipelines, rules = self._parts(manifest, folder)
         try:
-            versions = {function.name: function.put() for function in functions}
+            versions = put_functions(functions)
             for pipeline in pipelines:
                 pipeline.put(versions)
             for rule in rules:
@@ -73,12 +75,13 @@ class Direct:
         settings = self._account.settings
         code = (folder / "functions.zip").read_bytes()
         description = f"Release {manifest.version}, commit {manifest.git_commit}"
+        define = partial(running.definition, folder, self._account.environment)
         wanted = list(templates.rules(settings))
         rules: list[Events] = [Rule(self._account, rule) for rule in wanted]
         rules += leftovers(self._account, [rule["rule"]["Name"] for rule in wanted])
         rules += [Alarm(self._account, alarm) for alarm in templates.alarms(settings)]
         return (
             [Function(self._account, name, code) for name in FUNCTIONS],
-            [Pipeline(self._account, name, folder, description) for name in PIPELINES],
+            [Pipeline(self._account, name, partial(define, name), description) for name in PIPELINES],
             rules,
         )

@@ -6,24 +6,43 @@ Functions' code and definitions are the release's; settings, rules and alarms ar
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
 from pipeline import templates
 from pipeline.difference import differences
+from pipeline.names import Names
+from pipeline.settings import Settings
 from promotion import running
-from promotion.accounts import Account
 from promotion.manifest import digest
+from promotion.refusals import DeployFailed
 
 NEW = "(new)"
 """Stands for the version that publishing a function will give."""
 ABSENT = {"ResourceNotFoundException", "ResourceNotFound"}
 PRESENT = {"ResourceConflictException", "ResourceAlreadyExistsException"}
+PATIENCE = {"Delay": 0.2, "MaxAttempts": 1500}
+"""How a function is waited for: seconds between looks, and how many of them."""
 LONGEST = 72
 """Characters of a value that a plan's line shows."""
+
+
+class Account(Protocol):
+    """What a part needs of the account that it is put into."""
+
+    @property
+    def settings(self) -> Settings:
+        """The environment's settings."""
+
+    @property
+    def names(self) -> Names:
+        """What things are called in this account."""
+
+    def client(self, service: str) -> Any:
+        """Return the boto3 client of a service in this account."""
 
 
 def absent(error: ClientError) -> bool:
@@ -48,6 +67,8 @@ class Function:
             "Description": own["description"],
             "Environment": {"Variables": every["environment"]},
         }
+        if own.get("dead_letters"):
+            self._wanted["DeadLetterConfig"] = {"TargetArn": account.names.dead_letters()}
 
     def version(self) -> str:
         """Return the published version that is as wanted, or NEW if none is."""
@@ -88,16 +109,18 @@ class Function:
 
     def _publish(self) -> None:
         wanted = {"FunctionName": self._called, **self._wanted}
-        updated = self._aws.get_waiter("function_updated_v2")
         if not _create(self._aws.create_function, **wanted, Code={"ZipFile": self._code}):
-            updated.wait(FunctionName=self._called)
+            self._wait("function_updated_v2")
             self._aws.update_function_configuration(**wanted)
-            updated.wait(FunctionName=self._called)
+            self._wait("function_updated_v2")
             self._aws.update_function_code(FunctionName=self._called, ZipFile=self._code)
         else:
-            self._aws.get_waiter("function_active_v2").wait(FunctionName=self._called)
-        updated.wait(FunctionName=self._called)
+            self._wait("function_active_v2")
+        self._wait("function_updated_v2")
         self._aws.publish_version(FunctionName=self._called)
+
+    def _wait(self, state: str) -> None:
+        self._aws.get_waiter(state).wait(FunctionName=self._called, WaiterConfig=PATIENCE)
 
     def _differs(self, present: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
         found = {"Environment": {"Variables": {}}, **present}
@@ -113,13 +136,20 @@ class Function:
             return None
 
 
-class Pipeline:
-    """One pipeline: its definition is the release's."""
+def put_functions(functions: Collection[Function]) -> dict[str, str]:
+    """Put functions at once, since each is mostly waited for; return each one's version that is as wanted."""
+    with ThreadPoolExecutor(len(functions)) as pool:
+        return dict(zip((function.name for function in functions), pool.map(Function.put, functions), strict=True))
 
-    def __init__(self, account: Account, name: str, folder: Path, description: str) -> None:
-        self._account, self._sagemaker = account, account.client("sagemaker")
-        self._called, self._name, self._folder = account.names.name(name), name, folder
-        self._description = description
+
+class Pipeline:
+    """One pipeline: its definition is the release's, for the versions of the functions that the account has."""
+
+    def __init__(
+        self, account: Account, name: str, definition: Callable[[Mapping[str, str]], str], description: str
+    ) -> None:
+        self._sagemaker, self._role = account.client("sagemaker"), account.names.role("pipeline")
+        self._called, self._definition, self._description = account.names.name(name), definition, description
 
     def changes(self, versions: Mapping[str, str]) -> Iterator[str]:
         """Give a line for each change; `versions` are the functions'."""
@@ -140,12 +170,11 @@ class Pipeline:
             self._sagemaker.update_pipeline(**wanted)
 
     def _wanted(self, versions: Mapping[str, str]) -> dict[str, str]:
-        text = running.definition(self._folder, self._account.environment, self._name, versions)
         return {
             "PipelineName": self._called,
-            "PipelineDefinition": text,
+            "PipelineDefinition": self._definition(versions),
             "PipelineDescription": self._description,
-            "RoleArn": self._account.names.role("pipeline"),
+            "RoleArn": self._role,
         }
 
     def _present(self) -> dict[str, Any] | None:
@@ -194,7 +223,9 @@ class Rule:
         listed = self._events.list_targets_by_rule(Rule=self._name, **self._bus)["Targets"]
         if odd := [target["Id"] for target in listed if target["Id"] not in self._targets]:
             self._events.remove_targets(Rule=self._name, Ids=odd, **self._bus)
-        self._events.put_targets(Rule=self._name, Targets=list(self._targets.values()), **self._bus)
+        answer = self._events.put_targets(Rule=self._name, Targets=list(self._targets.values()), **self._bus)
+        if failed := answer["FailedEntries"]:
+            raise DeployFailed(f"rule {self._name}: target {failed[0]['TargetId']}: {failed[0]['ErrorMessage']}")
         for target in self._targets.values():
             function, _, qualifier = target["Arn"].partition(":function:")[2].partition(":")
             if function:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import boto3
@@ -22,6 +24,7 @@ from pipeline.execution import render
 from pipeline.names import FUNCTIONS, PIPELINES, STEPS, Names
 from pipeline.release import Release
 from pipeline.settings import Settings
+from promotion.parts import Alarm, Function, Pipeline, Rule, put_functions
 
 MEMBERS = ("dev", "prod")
 PRESENT = {
@@ -258,82 +261,18 @@ def deploy(account: Account, release: Release) -> Release:
         The release with the versions of the functions that were published here.
     """
     if account.settings.environment in MEMBERS:
-        versions = {name: _function(account, name) for name in FUNCTIONS}
-        release = Release(release.version, release.git_commit, release.images, versions)
-        for pipeline in PIPELINES:
-            _pipeline(account, pipeline, release)
+        code = package.build()
+        versions = put_functions([Function(account, name, code) for name in FUNCTIONS])
+        release = replace(release, functions=versions)
+        for name in PIPELINES:
+            definition = partial(_definition, account, name, release)
+            Pipeline(account, name, definition, f"Release {release.version}, commit {release.git_commit}").put(versions)
     for rule in templates.rules(account.settings):
-        _rule(account, rule)
+        Rule(account, rule).put()
     for alarm in templates.alarms(account.settings):
-        account.client("cloudwatch").put_metric_alarm(**alarm)
+        Alarm(account, alarm).put()
     return release
 
 
-def _function(account: Account, name: str) -> str:
-    """Create or update a function, publish it and point its alias `live` there; return the version."""
-    aws = account.client("lambda")
-    called = account.names.name(name)
-    all_of = templates.functions(account.settings)
-    function = all_of["functions"][name]
-    code = {"ZipFile": package.build()}
-    configuration = {
-        "FunctionName": called,
-        "Runtime": all_of["runtime"],
-        "Role": account.names.role(name),
-        "Handler": function["handler"],
-        "Timeout": function["timeout"],
-        "MemorySize": function["memory"],
-        "Description": function["description"],
-        "Environment": {"Variables": all_of["environment"]},
-    }
-    if function.get("dead_letters"):
-        configuration["DeadLetterConfig"] = {"TargetArn": account.names.dead_letters()}
-    made = _ensure(aws.create_function, **configuration, Code=code)
-    if made is None:
-        aws.update_function_configuration(**configuration)
-        aws.update_function_code(FunctionName=called, **code)
-    version = aws.publish_version(FunctionName=called)["Version"]
-    alias = {"FunctionName": called, "Name": "live", "FunctionVersion": version}
-    if _ensure(aws.create_alias, **alias) is None:
-        aws.update_alias(**alias)
-    return version
-
-
-def _pipeline(account: Account, pipeline: str, release: Release) -> None:
-    sagemaker = account.client("sagemaker")
-    request = {
-        "PipelineName": account.names.name(pipeline),
-        "PipelineDefinition": render(account.settings, pipeline, release).text(),
-        "PipelineDescription": f"Release {release.version}, commit {release.git_commit}",
-        "RoleArn": account.names.role("pipeline"),
-    }
-    try:
-        sagemaker.describe_pipeline(PipelineName=request["PipelineName"])
-    except sagemaker.exceptions.ResourceNotFound:
-        sagemaker.create_pipeline(**request)
-    else:
-        sagemaker.update_pipeline(**request)
-
-
-def _rule(account: Account, rule: dict[str, Any]) -> None:
-    events = account.client("events")
-    arguments = dict(rule["rule"])
-    if "EventPattern" in arguments:
-        arguments["EventPattern"] = json.dumps(arguments["EventPattern"])
-    arn = events.put_rule(**arguments)["RuleArn"]
-    bus = {"EventBusName": arguments["EventBusName"]} if "EventBusName" in arguments else {}
-    failed = events.put_targets(Rule=arguments["Name"], Targets=rule["targets"], **bus)["FailedEntries"]
-    if failed:
-        raise RuntimeError(f"rule {arguments['Name']}: {failed[0]['TargetId']}: {failed[0]['ErrorMessage']}")
-    for target in rule["targets"]:
-        if ":function:" in target["Arn"]:
-            function, _, qualifier = target["Arn"].partition(":function:")[2].partition(":")
-            _ensure(
-                account.client("lambda").add_permission,
-                FunctionName=function,
-                Qualifier=qualifier,
-                StatementId=arguments["Name"],
-                Action="lambda:InvokeFunction",
-                Principal="events.amazonaws.com",
-                SourceArn=arn,
-            )
+def _definition(account: Account, pipeline: str, release: Release, versions: Mapping[str, str]) -> str:
+    return render(account.settings, pipeline, replace(release, functions=versions)).text()

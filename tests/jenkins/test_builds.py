@@ -70,7 +70,7 @@ def test_a_failing_smoke_test_rolls_back_and_fails_the_build(build, environment,
     assert failing.play(environment) == "FAILURE"
     assert "prod runs release first again" in failing.output
     assert stage.serving() == "first"
-    assert [mail.subject for mail in stage.life.collect() if "serves again" in mail.subject]
+    assert f"Release {bad} failed in prod; first serves again" in [mail.subject for mail in stage.life.collect()]
     assert failing.events("mail")[0]["to"] == "team@example.org"
 
 
