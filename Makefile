@@ -42,6 +42,7 @@ setup: $(READY) ## install what the other targets need, from the lock
 setup/aws-images: .venvs/scripts/.ready .venvs/xgboost/.ready ## install what stands in for AWS's own images
 
 clean: ## remove what was made here: environments, reports, local state
+	@[ ! -e .baton/docker/docker.pid ] || .ci/docker down
 	rm -rf .tools .venv .venvs .tox .baton build
 
 $(UV):
