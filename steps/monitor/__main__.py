@@ -7,7 +7,7 @@ from pathlib import Path
 
 from steps.common import failure, log, paths
 from steps.common.atomic import write_all
-from steps.monitor import analysis, capture, contract, history, metrics, parts, quality_job, report
+from steps.monitor import analysis, capture, contract, history, metrics, parts, report
 from steps.monitor.contract import Job
 
 
@@ -35,6 +35,9 @@ def main() -> int:
 
 
 def _model_quality(job: Job) -> int:
+    # Imported here only: the other jobs start faster without it.
+    from steps.monitor import quality_job
+
     outcome = quality_job.run(job)
     files: dict = {job.output / name: _json(content) for name, content in outcome.files.items()}
     write_all(files | {job.output / "report.html": outcome.page})

@@ -10,7 +10,8 @@ arXiv:1610.06545). The effect is the AUC of the leave-one-out scores above one h
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,15 +94,12 @@ def check(batch: Codes, baseline: Codes, threshold: float) -> Check | None:
     """
     rng = np.random.default_rng(significance.SEED)
     batch, baseline = _at_most(batch, rng), _at_most(baseline, rng)
-    if min(len(batch), len(baseline)) < LEAST_ROWS or batch.shape[1] < 2:
+    rows = np.concatenate([batch, baseline])
+    if min(len(batch), len(baseline)) < LEAST_ROWS or batch.shape[1] < 2 or (rows == rows[0]).all():
         return None
-    inverse = _inverse(np.concatenate([batch, baseline]))
-    own = np.diag(inverse).copy()
     labels = np.concatenate([np.ones(len(batch)), np.zeros(len(baseline))]).astype(np.float32)
     labels -= labels.mean()
-
-    def scores(labels: NDArray[np.float32]) -> NDArray[np.float32]:
-        return labels - labels @ inverse / own
+    scores = leave_one_out(rows)
 
     def draw(size: int) -> NDArray[np.float64]:
         permuted = rng.permuted(np.tile(labels, (size, 1)), axis=1)
@@ -120,11 +118,53 @@ def _at_most(rows: Codes, rng: np.random.Generator) -> Codes:
     return rows[rng.choice(len(rows), MOST_ROWS, replace=False)]
 
 
-def _inverse(rows: Codes) -> NDArray[np.float32]:
-    """Return the inverse G of the rows' centred kernel with its ridge.
+def leave_one_out(rows: Codes) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return what gives each row the score of the classifier that was fitted without it.
 
-    The classifier fitted to labels y without row i gives it the score y[i] - (G y)[i] / G[i, i].
+    With the inverse G of the rows' centred kernel and its ridge, that is y[i] - (G y)[i] / G[i, i]. G is made of
+    whichever is smaller: the rows' kernel, or the features that it stands for (Woodbury's identity).
+
+    Returns:
+        A function of centred labels, one row of them or many, to as many scores.
     """
+    features = _features(rows, most=len(rows))
+    if features is None:
+        inverse = _inverse(rows)
+        own = np.diag(inverse).copy()
+        return lambda labels: labels - labels @ inverse / own
+    features -= features.mean(axis=0)
+    ridge = RIDGE * float(np.einsum("ij,ij->", features, features)) / len(rows)
+    gram = features.T @ features
+    gram[np.diag_indices_from(gram)] += ridge
+    map_back = np.linalg.solve(gram, features.T)
+    own = 1 - np.einsum("ij,ji->i", features, map_back)
+    return lambda labels: labels - (labels - (labels @ features) @ map_back) / own
+
+
+def _features(rows: Codes, most: int) -> NDArray[np.float32] | None:
+    """Return the kernel's features: (1 + s)² of s agreements is 1 + 3 s + 2 agreements of pairs of columns.
+
+    Returns:
+        An array of shape (rows, features), the constant left out, or None where there are more features than `most`.
+    """
+    singles = [np.unique(column, return_inverse=True)[1] for column in rows.T]
+    coded = list(singles)
+    widths = [int(codes.max()) + 1 for codes in singles]
+    for one, two in combinations(range(len(singles)), 2):
+        coded.append(np.unique(singles[one] * widths[two] + singles[two], return_inverse=True)[1])
+        widths.append(int(coded[-1].max()) + 1)
+        if sum(widths) > most:
+            return None
+    found = np.zeros((len(rows), sum(widths)), dtype=np.float32)
+    first = 0
+    for place, (codes, width) in enumerate(zip(coded, widths, strict=True)):
+        found[np.arange(len(rows)), first + codes] = math.sqrt(3 if place < len(singles) else 2)
+        first += width
+    return found
+
+
+def _inverse(rows: Codes) -> NDArray[np.float32]:
+    """Return the inverse of the rows' centred kernel with its ridge."""
     agreements = np.ones((len(rows), len(rows)), dtype=np.float32)
     for column in rows.T:
         agreements += column[:, None] == column[None, :]

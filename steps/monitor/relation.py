@@ -1,5 +1,6 @@
 """The files of a batch as one table in SQL: columns c0, c1, … in the order of `names`, whatever the format."""
 
+import functools
 import os
 import re
 import tempfile
@@ -60,16 +61,23 @@ class Source:
 
 
 def connect(*, ordered: bool = False) -> duckdb.DuckDBPyConnection:
-    """Return an engine that takes nothing from the network and no more memory than it may.
+    """Return a connection of its own, with temporary tables of its own, to the process's engine.
 
     Args:
         ordered: whether rows must come in the files' order, which costs memory.
     """
+    connection = _engine().cursor()
+    connection.execute(f"SET preserve_insertion_order = {str(ordered).lower()}")
+    return connection
+
+
+@functools.cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    """Return the engine, which takes nothing from the network and no more memory than it may."""
     return duckdb.connect(
         config={
             "memory_limit": MEMORY_LIMIT,
             "threads": str(min(MOST_THREADS, os.cpu_count() or 1)),
-            "preserve_insertion_order": str(ordered).lower(),
             "temp_directory": str(Path(tempfile.gettempdir()) / f"monitor-{os.getpid()}"),
             "autoinstall_known_extensions": "false",
         }

@@ -180,9 +180,8 @@ def _parquet(source: Source, file: Path, rng: np.random.Generator) -> tuple[list
         group = np.searchsorted(within, picked, side="right")
         places = picked - within[group] + ends[chosen[group]]
         columns = ", ".join(f"{relation.quoted_name(name)}::VARCHAR" for name in source.names)
-        groups = " OR ".join(f"file_row_number BETWEEN {ends[g] - sizes[g]} AND {ends[g] - 1}" for g in chosen)
         rows: Sequence[tuple[Any, ...]] = engine.execute(
-            f"SELECT {columns} FROM read_parquet({path}) WHERE ({groups}) "
-            f"AND file_row_number IN ({', '.join(map(str, places))}) ORDER BY file_row_number"
+            f"SELECT {columns} FROM read_parquet({path}) "
+            f"WHERE file_row_number IN ({', '.join(map(str, places))}) ORDER BY file_row_number"
         ).fetchall()
     return [tuple(_present(cell or "", source) for cell in row) for row in rows], int(ends[-1])

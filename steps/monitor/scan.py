@@ -62,11 +62,11 @@ def scan(source: Source) -> Table:
         try:
             ways, by_line = _probe(engine, source)
             rows = _lines(engine, source) if by_line else None
-            rows = rows or f"SELECT *, 1 AS weight FROM ({relation.table(source)})"
+            rows, weight = (rows, "weight") if rows else (relation.table(source), None)
             columns: dict[str, Column] = {}
             for first in range(0, len(ways), COLUMNS_AT_ONCE):
                 some = range(first, min(first + COLUMNS_AT_ONCE, len(ways)))
-                _group(engine, source, ways, some, rows)
+                _group(engine, source, ways, some, rows, weight)
                 columns |= {source.names[i]: _column(engine, source, i, ways[i]) for i in some}
             count = _one(engine, f"SELECT coalesce(sum(rows), 0) FROM groups WHERE which = {first}")[0]
         except duckdb.Error as error:
@@ -117,10 +117,18 @@ def _lines(engine: duckdb.DuckDBPyConnection, source: Source) -> str | None:
 
 
 def _group(
-    engine: duckdb.DuckDBPyConnection, source: Source, ways: Sequence[Way], some: Sequence[int], rows: str
+    engine: duckdb.DuckDBPyConnection,
+    source: Source,
+    ways: Sequence[Way],
+    some: Sequence[int],
+    rows: str,
+    weight: str | None,
 ) -> None:
-    """Count some columns' keys into the table `groups`: which column, its key, rows and, for bits, sums."""
-    inner, keys, sums = ["weight"], [], []
+    """Count some columns' keys into the table `groups`: which column, its key, rows and, for bits, sums.
+
+    `rows` is the SQL of the cells, of which each stands for one row or, where there is a column `weight`, for so many.
+    """
+    inner, keys, sums = [weight] * bool(weight), [], []
     for i in some:
         way, cell, keyed = ways[i], f"c{i}", f"k{i}"
         keys.append(keyed)
@@ -132,8 +140,8 @@ def _group(
         else:
             inner += [f"{relation.number(cell, source, i)} AS n{i}", f"{cell}"]
             sums.append(i)
-    outer = ["weight", *(f"k{i}" for i in some if i not in sums)]
-    totals = ["sum(weight)::BIGINT AS rows"]
+    outer = [weight] * bool(weight) + [f"k{i}" for i in some if i not in sums]
+    totals = [f"sum({weight})::BIGINT AS rows" if weight else "count(*) AS rows"]
     for i in sums:
         finite, mask = f"isfinite(n{i})", -(1 << (ALL_BITS - ways[i].bits))
         whole = f"(CASE WHEN n{i} = floor(n{i}) THEN 0 ELSE 1 END)"
