@@ -4,11 +4,6 @@
 """
 
 import itertools
-import os
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
 
 import boto3
@@ -31,38 +26,6 @@ VARIABLES = {
     "RETRAIN_DAILY_CAP": "2",
 }
 """What functions.json gives a function of prod."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory):
-    """Address of an emulator of everything but SageMaker."""
-    port = free_port()
-    folder = tmp_path_factory.mktemp("emulator")
-    environment = os.environ | {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "ERROR"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], cwd=folder, env=environment, stdout=log, stderr=log
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/_ministack/health").read()
-                break
-            except OSError:
-                assert process.poll() is None, (folder / "log").read_text()
-                time.sleep(0.05)
-        yield address
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.fixture

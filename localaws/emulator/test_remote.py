@@ -3,42 +3,12 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 import time
-import urllib.request
 
 import pytest
 
 from localaws.conftest import REGION, Account, serving
 from localaws.events.test_delivery import messages, queue
-
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory):
-    """The URL of a ministack that knows nothing of localaws."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("emulator")
-    environment = os.environ | {
-        "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
-        "LOG_LEVEL": "ERROR", "TMPDIR": str(folder),
-    }  # fmt: skip
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "ministack"], env=environment, stdout=log, stderr=log)
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/health").read()
-                break
-            except OSError:
-                assert process.poll() is None, (folder / "log").read_text()
-                time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,9 @@
 import functools
 import io
 import json
-import os
-import socket
-import subprocess
 import sys
 import tarfile
 import textwrap
-import time
-import urllib.request
 from threading import Event
 
 import boto3
@@ -22,34 +17,6 @@ from localaws.errors import NotFound
 from localaws.runtimes import ProcessRuntime
 
 ACCOUNT, REGION = "111111111111", "us-east-1"
-
-
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory):
-    """Address of an emulator that holds nothing yet."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("emulator")
-    environment = os.environ | {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "LOG_LEVEL": "ERROR"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], cwd=folder, env=environment, stdout=log, stderr=log
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/_ministack/health").read()
-                break
-            except OSError:
-                assert process.poll() is None, (folder / "log").read_text()
-                time.sleep(0.05)
-        yield address
-    finally:
-        process.terminate()
-        process.wait()
 
 
 class Bucket:
