@@ -14,7 +14,7 @@ PYTHON = "3.11"
 PACKAGES = {
     "scans": ("duckdb==2.0.0", "pandas<4", "polars<2", "pyarrow"),
     "evidently": ("evidently==0.7.23", "pandas<3", "pyarrow"),
-    "whylogs": ("whylogs[viz]==1.6.4", "pandas<3", "numpy<2", "pyarrow"),
+    "whylogs": ("whylogs[viz]==1.6.4", "pandas<3", "numpy<2", "pyarrow<21"),
     "pyspark": ("pyspark==4.3.0",),
 }
 

@@ -29,18 +29,14 @@ def many(folder: Path, rows: int) -> Found:
     """Measure the example's table, its file linked under many names."""
     per_file = min(PER_FILE, rows)
     files = speed.write(folder, per_file)
-    monitor = Monitor(folder, files[BASELINE]["csv"])
+    monitor = Monitor(folder, {f".{kind}": file for kind, file in files[BASELINE].items()})
     found = {}
     for kind, file in files[per_file].items():
         links = folder / f"many-{kind}"
         links.mkdir()
         for number in range(rows // per_file):
             (links / f"part-{number:04}.{kind}").symlink_to(file)
-        form = {"csv": '{"csv": {"header": false}}', "parquet": '{"parquet": {}}'}[kind]
-        paths = {f"baseline_{name}": str(folder / "baseline") for name in ("constraints", "statistics")}
-        found[f"{rows:,} rows like the example's, {kind}"] = monitor.run(
-            links, "check", paths | {"dataset_format": form}
-        )
+        found[f"{rows:,} rows like the example's, {kind}"] = monitor.check(links, f".{kind}", rows)
     return found
 
 
@@ -59,8 +55,8 @@ def different(folder: Path, rows: int) -> Found:
             }.items()
         )
         duckdb.sql(f"COPY (SELECT {cells} FROM range({rows}) AS rows(i)) TO '{file}' (FORMAT csv, HEADER false)")
-        monitor = Monitor(folder, file)
-        found[f"{rows:,} rows of different cells, {name}, csv"] = monitor.first
+        monitor = Monitor(folder, {".csv": file})
+        found[f"{rows:,} rows of different cells, {name}, csv"] = monitor.costs[".csv"]
     return found
 
 

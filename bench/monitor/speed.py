@@ -1,10 +1,10 @@
 """How fast the monitor is, beside its peers, in one run: `python -m bench.monitor.speed [--rows N] [--json FILE]`.
 
 Each contender is a process that reads the same file and computes the same figures; the monitor also compares them
-with a baseline, draws rows for its classifier and writes its report. Seconds are the whole process's, imports and
-Spark's start included, because a job pays for them; `start` is the time for 48 rows. whylogs and evidently get a tenth
-of the rows, since they would take minutes, and only their seconds after the imports count, which favours them. Seconds
-depend on the machine, ratios hold.
+with a baseline, draws rows for its classifier and writes its report. Rows per second are those after the imports and
+after Spark's start, which favours the slow ones; the whole process's seconds and what 48 rows take, which is nearly all
+start, stand beside them. whylogs and evidently get a tenth of the rows, since they would take minutes. Seconds depend
+on the machine and on who else works on it, ratios hold.
 """
 
 import argparse
@@ -39,7 +39,7 @@ GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Line:
-    """One contender on one format."""
+    """One contender on one format: rows per second after the imports, the whole process, and the same for 48 rows."""
 
     name: str
     format: str
@@ -80,31 +80,38 @@ def write(folder: Path, rows: int) -> dict[int, dict[str, Path]]:
 
 
 class Monitor:
-    """The container, run as a process against a baseline of its own making."""
+    """The container, run as a process against baselines of its own making, one per format."""
 
-    def __init__(self, folder: Path, baseline: Path) -> None:
+    def __init__(self, folder: Path, baselines: Mapping[str, Path]) -> None:
         self._folder = folder
         self._common = {"SAGEMAKER_BASE_DIR": str(folder / "ml"), "publish_cloudwatch_metrics": "Disabled"}
-        self.first = self.run(baseline, "baseline", {})
-        """The cost of making the baseline."""
+        self.costs = {suffix: self.run(file, f"baseline{suffix}", {}) for suffix, file in baselines.items()}
+        """What making each baseline took."""
 
     def run(self, file: Path, goal: str, more: Mapping[str, str]) -> Cost:
-        """Run the container on a file."""
-        form = '{"parquet": {}}' if file.suffix == ".parquet" else '{"csv": {"header": false}}'
+        """Run the container on a file, or on the files of a folder."""
+        form = '{"parquet": {}}' if goal.endswith(".parquet") else '{"csv": {"header": false}}'
         settings = {"dataset_format": form, "dataset_source": str(file), "output_path": str(self._folder / goal)}
         return run([sys.executable, "-m", "steps.monitor"], self._common | settings | dict(more))
 
-    def check(self, file: Path) -> Cost:
-        """Hold a file against the baseline.
+    def check(self, file: Path, suffix: str | None = None, rows: int | None = None) -> Cost:
+        """Hold a file, or a folder of files with a suffix and a number of rows, against the baseline of its format.
 
         Raises:
-            AssertionError: the verdict isn't about the file's rows.
+            Failed: the verdict isn't about the file's rows, or it is that rows like the baseline's are not.
         """
-        paths = {f"baseline_{name}": str(self._folder / "baseline") for name in ("constraints", "statistics")}
-        cost = self.run(file, "check", paths)
-        verdict = json.loads((self._folder / "check" / "verdict.json").read_text())
-        assert verdict["rows"] == int(file.stem), verdict
+        suffix, rows = suffix or file.suffix, rows or int(file.stem)
+        baseline = str(self._folder / f"baseline{suffix}")
+        paths = {"baseline_constraints": baseline, "baseline_statistics": baseline}
+        cost = self.run(file, f"check{suffix}", paths)
+        verdict = json.loads((self._folder / f"check{suffix}" / "verdict.json").read_text())
+        if verdict["rows"] != rows or verdict["drift"]:
+            raise Failed(verdict["sentence"])
         return cost
+
+    def imports(self) -> float:
+        """Return the seconds that a process takes which only imports the container's code."""
+        return min(run([sys.executable, "-c", "import steps.monitor.__main__"]).wall for _ in range(REPEATS))
 
 
 def contenders(monitor: Monitor, baselines: Mapping[str, Path]) -> dict[str, Contender | str]:
@@ -161,10 +168,12 @@ def best(contenders: Mapping[str, Contender], files: Mapping[str, Path]) -> dict
 def lines(folder: Path, rows: int) -> list[Line]:
     """Measure every contender on both formats; say which can't run."""
     files = write(folder, rows)
-    monitor = Monitor(folder, files[BASELINE]["csv"])
+    baselines = {f".{kind}": file for kind, file in files[BASELINE].items()}
+    monitor = Monitor(folder, baselines)
+    imports = monitor.imports()
     found = []
     running = {}
-    for name, each in contenders(monitor, {f".{kind}": file for kind, file in files[BASELINE].items()}).items():
+    for name, each in contenders(monitor, baselines).items():
         if isinstance(each, str):
             print(f"{name:13} did not run: {each}", flush=True)
         else:
@@ -174,7 +183,7 @@ def lines(folder: Path, rows: int) -> list[Line]:
         costs = best(running, {name: files[rows // each.part][kind] for name, each in running.items()})
         for name in [name for name in running if name in starts and name in costs]:
             cost, count = costs[name], rows // running[name].part
-            seconds = cost.wall if running[name].part == 1 else float(cost.printed.split()[-1])
+            seconds = cost.wall - imports if name == OWN else float(cost.printed.split()[-1])
             memory, start = cost.memory / (1 << 20), starts[name].wall
             found.append(Line(name, kind, count, count / seconds, cost.wall, cost.cpu, memory, start))
             _print(found[-1])

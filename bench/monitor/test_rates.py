@@ -80,6 +80,6 @@ def test_a_model_that_is_much_worse_is_seen():
 
 def test_a_million_rows_are_read_in_half_a_gibibyte(tmp_path):
     files = speed.write(tmp_path, 1_000_000)
-    monitor = speed.Monitor(tmp_path, files[speed.BASELINE]["csv"])
+    monitor = speed.Monitor(tmp_path, {f".{kind}": file for kind, file in files[speed.BASELINE].items()})
     for file in files[1_000_000].values():
         assert monitor.check(file).memory < speed.GIB / 2

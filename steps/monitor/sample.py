@@ -30,7 +30,7 @@ WHOLE = 1 << 18
 """Bytes of a file that is read as a whole."""
 
 CHUNK = 1 << 16
-GROUPS = 32
+GROUPS = 20
 """Row groups of a Parquet file from which rows are drawn."""
 
 SPARE = 2

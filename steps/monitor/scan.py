@@ -67,8 +67,13 @@ def scan(source: Source) -> Table:
             for first in range(0, len(ways), COLUMNS_AT_ONCE):
                 some = range(first, min(first + COLUMNS_AT_ONCE, len(ways)))
                 _group(engine, source, ways, some, rows, weight)
-                columns |= {source.names[i]: _column(engine, source, i, ways[i]) for i in some}
-            count = _one(engine, f"SELECT coalesce(sum(rows), 0) FROM groups WHERE which = {first}")[0]
+                found = engine.execute(
+                    "SELECT which, count(*), sum(rows)::BIGINT FROM groups GROUP BY which"
+                ).fetchall()
+                groups = {which: number for which, number, _ in found}
+                count = found[0][2] if found else 0
+                for i in some:
+                    columns[source.names[i]] = _column(engine, source, i, ways[i], groups.get(i, 0) > MOST_GROUPS)
         except duckdb.Error as error:
             raise broken.explain(source, error) from None
     return Table(int(count), columns)
@@ -169,11 +174,12 @@ _NOT_A_NUMBER = 0x7FF8 << 48
 """The key of a cell that isn't a finite number: the bits of NaN."""
 
 
-def _column(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: Way) -> Column:
-    count = _one(engine, f"SELECT count(*) FROM groups WHERE which = {column}")[0]
+def _column(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: Way, many: bool) -> Column:
     if source.kinds[source.names[column]] == "text":
-        return _texts(engine, source, column, way, count > MOST_GROUPS)
-    return _numbers(engine, source, column, way, count > MOST_GROUPS)
+        return _texts(engine, source, column, way, many)
+    if many or way.kind != EXACT:
+        return _numbers(engine, source, column, way, many)
+    return _few_numbers(engine, source, column)
 
 
 def _texts(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: Way, many: bool) -> Texts:
@@ -206,8 +212,21 @@ def _hashed(found: dict[str, Any]) -> Texts:
     return Texts.of_cells(cells.data[~absent].astype(np.int64), rows[~absent], int(rows[absent].sum()))
 
 
+def _few_numbers(engine: duckdb.DuckDBPyConnection, source: Source, column: int) -> Numbers:
+    """Return a column of which there are so few groups that all come into memory; the others' way is `_numbers`."""
+    key = f"k{column}"
+    value, absent = relation.number(key, source, column), relation.missing(key, source, column)
+    query = f"SELECT {value} AS x, {absent} AS absent, rows FROM groups WHERE which = {column}"
+    found = engine.execute(query).fetchnumpy()
+    numbers = np.ma.filled(np.ma.asarray(found["x"], dtype=float), np.nan)
+    absences, rows = np.asarray(found["absent"], dtype=bool), np.asarray(found["rows"], dtype=np.int64)
+    finite = np.isfinite(numbers) & ~absences
+    mistyped = int(rows[~finite & ~absences].sum())
+    return Numbers.of(numbers[finite], rows[finite], missing=int(rows[absences].sum()), mistyped=mistyped)
+
+
 def _numbers(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: Way, many: bool) -> Numbers:
-    numbers, middle = _found_numbers(engine, source, column, way, many)
+    numbers, middle = _found_numbers(engine, source, column, way)
     missing, mistyped, fractional = _one(
         engine,
         "SELECT coalesce(sum(rows) FILTER (absent), 0), "
@@ -222,21 +241,17 @@ def _numbers(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way
     ).fetchnumpy()
     found = {name: np.asarray(values) for name, values in found.items()}
     keys, rows = found["key"].astype(float), found["rows"].astype(np.int64)
-    moments = _moments(found, rows, middle) if many or way.kind != EXACT else None
+    moments = _moments(found, rows, middle)
     return Numbers.of(keys, rows, bits, int(missing), int(mistyped), moments, int(fractional))
 
 
-def _found_numbers(
-    engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: Way, many: bool
-) -> tuple[str, float]:
+def _found_numbers(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: Way) -> tuple[str, float]:
     """Return the SQL of a column's groups as numbers with their sums around a middle, and that middle."""
     key, groups = f"k{column}", f"FROM groups WHERE which = {column}"
     if way.kind == EXACT:
         value, absent = relation.number(key, source, column), relation.missing(key, source, column)
         found = f"SELECT {value} AS x, {absent} AS absent, rows, x <> floor(x) AS fraction {groups}"
-        middle = (
-            float(_one(engine, f"SELECT coalesce(avg(x), 0.0) FROM ({found}) WHERE isfinite(x)")[0]) if many else 0.0
-        )
+        middle = float(_one(engine, f"SELECT coalesce(avg(x), 0.0) FROM ({found}) WHERE isfinite(x)")[0])
         apart = f"(x - {middle!r})"
         sums = f"rows * {apart} AS total, rows * {apart} * {apart} AS squares, x AS low, x AS high"
         return f"SELECT *, {sums} FROM ({found})", middle
