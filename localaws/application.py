@@ -133,7 +133,9 @@ class Application:
         kept = self._role_sessions.get((role, name))
         if kept is None or kept[2] < self.clock.real():
             sts = self._root_client("sts", account, region)
-            made = sts.assume_role(RoleArn=role, RoleSessionName=re.sub(r"[^\w+=,.@-]", "-", name)[:64])["Credentials"]
+            # A job's name may be a single letter; a session's must have two.
+            named = re.sub(r"[^\w+=,.@-]", "-", name)[:64].ljust(2, "-")
+            made = sts.assume_role(RoleArn=role, RoleSessionName=named)["Credentials"]
             kept = (made["AccessKeyId"], made["SessionToken"], self.clock.real() + _SESSION_SECONDS)
             self._role_sessions[role, name] = kept
         return kept[:2]

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 CODE = """
 import boto3
 s3 = boto3.client("s3")
@@ -13,7 +15,8 @@ except Exception as error:
 """
 
 
-def test_a_container_may_do_what_its_jobs_role_may(account):
+@pytest.mark.parametrize("name", ["job", "j"])
+def test_a_container_may_do_what_its_jobs_role_may(account, name):
     bucket = account.bucket()
     account.client("s3").put_object(Bucket=bucket, Key="in/a", Body=b"content")
     allowed = [
@@ -23,7 +26,7 @@ def test_a_container_may_do_what_its_jobs_role_may(account):
     ]
     sagemaker, logs = account.client("sagemaker"), account.client("logs")
     sagemaker.create_training_job(
-        TrainingJobName="job",
+        TrainingJobName=name,
         AlgorithmSpecification={"TrainingImage": "image", "TrainingInputMode": "File"},
         HyperParameters={"code": f"exec({CODE.format(bucket=bucket)!r})"},
         RoleArn=account.role("reader", *allowed),
@@ -31,12 +34,12 @@ def test_a_container_may_do_what_its_jobs_role_may(account):
         ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
         StoppingCondition={"MaxRuntimeInSeconds": 600},
     )
-    job = ended(lambda: sagemaker.describe_training_job(TrainingJobName="job"), "TrainingJobStatus")
+    job = ended(lambda: sagemaker.describe_training_job(TrainingJobName=name), "TrainingJobStatus")
     assert job["TrainingJobStatus"] == "Completed", job["FailureReason"]
     statuses = [transition["Status"] for transition in job["SecondaryStatusTransitions"]]
     assert statuses == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
     group = "/aws/sagemaker/TrainingJobs"
-    (stream,) = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix="job/")["logStreams"]
+    (stream,) = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")["logStreams"]
     events = logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
     assert [event["message"] for event in events] == ["read content", "refused AccessDenied"]
 
