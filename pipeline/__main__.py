@@ -14,26 +14,21 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipeline import account, execution, people
 from pipeline import settings as configuration
 from pipeline.account import WrongAccount
+from pipeline.commands import obey
 from pipeline.difference import differences
 from pipeline.execution import DEFINITIONS, CannotStart, render
 from pipeline.people import NotPossible
 from pipeline.release import Release, WrongRelease
 
 PIPELINES_LIVE_IN = ("dev", "prod")
+KNOWN = (
+    configuration.WrongSettings, WrongRelease, WrongAccount, CannotStart, NotPossible, BotoCoreError, ClientError,
+)  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, 1 after one sentence on standard error, or 130 when it is interrupted."""
-    options = _parser().parse_args(arguments)
-    try:
-        return options.run(options)
-    except (configuration.WrongSettings, WrongRelease, WrongAccount, CannotStart, NotPossible) as error:
-        print(error, file=sys.stderr)
-    except (BotoCoreError, ClientError) as error:
-        print(error, file=sys.stderr)
-    except KeyboardInterrupt:
-        return 130
-    return 1
+    return obey(_parser().parse_args(arguments), KNOWN)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from functions.conftest import emulator, local, localaws  # noqa: F401 - fixtures
+from functions.conftest import local, localaws  # noqa: F401 - fixtures
 from functions.conftest_world import World
 from pipeline import account, settings
 from pipeline.names import FUNCTIONS, STEPS

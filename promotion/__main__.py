@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline.commands import obey
 from pipeline.execution import CannotStart
 from pipeline.settings import WrongSettings
 from pipeline.templates import WrongTemplate
@@ -29,16 +29,8 @@ KNOWN = (Refused, WrongSettings, WrongTemplate, CannotStart, BotoCoreError, Clie
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, or 1 after one sentence on standard error."""
-    options = _parser().parse_args(arguments)
     # Told to end, a command gives its lock back.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        return options.run(options) or 0
-    except KNOWN as error:
-        print(error, file=sys.stderr)
-    except KeyboardInterrupt:
-        return 130
-    return 1
+    return obey(_parser().parse_args(arguments), KNOWN, tidy=True)
 
 
 def _parser() -> argparse.ArgumentParser:

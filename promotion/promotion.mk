@@ -1,10 +1,10 @@
 # Releases: built once, signed, and carried by digest. Settings are variables: `make promote VERSION=0.1.0-… REASON=…`.
 # They reach the commands through the environment, so that a reason may hold any character.
-.PHONY: release sign deploy rehearse plan-release promote rollback releases digests approve
+.PHONY: release sign deploy rehearse plan-release promote rollback releases digests approve release-batch
 
 ENV ?= prod
 PROMOTION := $(PY) -m promotion
-export VERSION APPROVED_BY REASON TO
+export VERSION APPROVED_BY REASON TO BATCH
 
 release: .venv/.ready ## make a release of this checkout and sign it: release VERSION=… (default: version and commit)
 	@$(PROMOTION) build --version "$${VERSION:-}" $(if $(IMAGES),--images $(IMAGES)) \
@@ -34,6 +34,9 @@ digests: .venv/.ready ## print each image's digest in dev, in prod and in what p
 
 approve: .venv/.ready ## approve a model version in the registry: approve VERSION=3 REASON=…
 	@$(PY) -m pipeline approve --version "$${VERSION:-}" --reason "$${REASON:-}"
+
+release-batch: .venv/.ready ## let a batch through that was set aside: release-batch BATCH=… REASON=…
+	@$(PY) -m pipeline release-batch --environment $(ENV) --batch "$${BATCH:-}" --reason "$${REASON:-}"
 
 .PHONY: bench/promotion soak/promotion
 bench/promotion: .venv/.ready ## bytes and seconds of a promotion beside docker pull, tag, push and skopeo

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws import process
 from localaws.__main__ import main as localaws
+from pipeline.commands import obey
 from pipeline.people import NotPossible
 from promotion.refusals import Refused
 from rehearsal import acts, local
@@ -25,16 +25,8 @@ KNOWN = (local.CannotStart, WentWrong, NotPossible, Refused, process.NotRunning,
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, or 1 after one sentence on standard error."""
-    options = _parser().parse_args(arguments)
     # What this process started ends with it, also when it is told to end.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        return options.run(options) or 0
-    except KNOWN as error:
-        print(error, file=sys.stderr)
-    except KeyboardInterrupt:
-        return 130
-    return 1
+    return obey(_parser().parse_args(arguments), KNOWN, tidy=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline.commands import obey
 from pipeline.settings import ENVIRONMENTS, WrongSettings, is_local
 from pipeline.templates import WrongTemplate
 from promotion.accounts import Account
@@ -22,14 +23,7 @@ KNOWN = (Refused, ReleaseRefused, WrongSettings, WrongTemplate, BotoCoreError, C
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, or 1 after one sentence on standard error (2: a plan that would change something)."""
-    options = _parser().parse_args(arguments)
-    try:
-        return options.run(options) or 0
-    except KNOWN as error:
-        print(error, file=sys.stderr)
-    except KeyboardInterrupt:
-        return 130
-    return 1
+    return obey(_parser().parse_args(arguments), KNOWN)
 
 
 def _parser() -> argparse.ArgumentParser:

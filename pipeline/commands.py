@@ -1,0 +1,26 @@
+"""How the project's commands end: with 0, with one sentence and 1, or interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+
+
+def obey(options: argparse.Namespace, known: tuple[type[Exception], ...], tidy: bool = False) -> int:
+    """Run the command that was parsed (`options.run`); return its exit code.
+
+    Args:
+        options: what the command gets.
+        known: errors whose message is a sentence for people: it goes to standard error, and 1 is returned.
+        tidy: whether the command gives back what it holds when it is told to end (SIGTERM).
+    """
+    if tidy:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        return options.run(options) or 0
+    except known as error:
+        print(error, file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 1
