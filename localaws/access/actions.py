@@ -1,48 +1,19 @@
 """Which actions on which resources a call needs: one row per operation, in one table per service.
 
-Sources: "Required permissions for Amazon S3 API operations" and the Service Authorization Reference. An
-operation without a row needs the action of its own name on Resource "*": a role that isn't allowed everything
-of the service is refused, rather than let through unchecked.
+Sources: "Required permissions for Amazon S3 API operations" and the Service Authorization Reference. Operations
+without a row that only name a resource are in `managing`. One that isn't there either needs the action of its own name
+on Resource "*": a role that isn't allowed everything of the service is refused, rather than let through unchecked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from localaws.access.resources import Resources
-
-
-@dataclass(frozen=True)
-class Need:
-    """An action that must be allowed on a resource, with condition keys of its own."""
-
-    action: str
-    resource: str
-    context: Mapping[str, Any] = field(default_factory=dict)
-
-
-class NoSuchKey(Exception):
-    """A KMS key that isn't there; the text is KMS' sentence."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A call: its parameters by botocore's names, and where it is made."""
-
-    service: str
-    operation: str
-    params: Mapping[str, Any]
-    account: str
-    region: str
-    resources: Resources
-
-    def arn(self, service: str, resource: str, account: str | None = None) -> str:
-        """An ARN in the caller's region, and account unless another is given."""
-        return f"arn:aws:{service}:{self.region}:{account or self.account}:{resource}"
-
+from localaws.access import managing
+from localaws.access.needs import Asked, Need, NoSuchKey
+from localaws.access.resources import EncryptionKey
 
 Row = Callable[[Asked], Iterator[Need]]
 
@@ -50,9 +21,18 @@ Row = Callable[[Asked], Iterator[Need]]
 def needs(asked: Asked) -> list[Need]:
     """What a call needs. Raises NoSuchKey."""
     row = TABLE.get(asked.service, {}).get(asked.operation)
-    if row is None:
-        return [Need(f"{PREFIXES.get(asked.service, asked.service)}:{asked.operation}", "*")]
-    return list(row(asked))
+    found = row(asked) if row else managing.needs(asked, PREFIXES.get(asked.service, asked.service))
+    return [*_with_tags(asked, list(found), row is not None), *managing.passed(asked)]
+
+
+def _with_tags(asked: Asked, found: list[Need], has_row: bool) -> list[Need]:
+    """Add what tags need that a call with a row of its own gives to what it creates."""
+    tagging = managing.TAGGING.get(asked.service, {}).get(asked.operation)
+    keys = managing.tag_keys(asked.params) if has_row and tagging else {}
+    if not keys or not tagging:
+        return found
+    found = [Need(need.action, need.resource, {**need.context, **keys}) for need in found]
+    return [*found, *(Need(tagging, need.resource, need.context) for need in found)]
 
 
 def _bucket(action: str, *members: str) -> Row:
@@ -122,8 +102,12 @@ def _key_need(asked: Asked, given: str, action: str, context: Mapping[str, Any])
         kind, verb = ("Alias", "is not found.") if "alias/" in given else ("Key", "does not exist")
         shown = given if given.startswith("arn:") else asked.arn("kms", given if "/" in given else f"key/{given}")
         raise NoSuchKey(f"{kind} {shown} {verb}" if kind == "Alias" else f"{kind} '{shown}' {verb}")
-    known = {"kms:ResourceAliases": list(key.aliases), "kms:CallerAccount": asked.account}
-    return Need(action, key.arn, {**known, **context})
+    return Need(action, key.arn, {**_of_key(asked, key), **context})
+
+
+def _of_key(asked: Asked, key: EncryptionKey) -> dict[str, Any]:
+    tags = {f"aws:ResourceTag/{name}": value for name, value in key.tags.items()}
+    return {"kms:ResourceAliases": list(key.aliases), "kms:CallerAccount": asked.account, **tags}
 
 
 def _copy(asked: Asked) -> Iterator[Need]:
@@ -165,6 +149,29 @@ def _key(action: str, *context: tuple[str, str]) -> Row:
         yield _key_need(asked, given, action, keys)
 
     return row
+
+
+def _alias(action: str) -> Row:
+    """An action on an alias and on the key behind it, now and afterwards."""
+
+    def row(asked: Asked) -> Iterator[Need]:
+        name = asked.params["AliasName"]
+        yield Need(action, asked.arn("kms", name))
+        keys = {asked.params.get("TargetKeyId"), name if action != "kms:CreateAlias" else None} - {None}
+        for given in sorted(keys):
+            if asked.resources.key(given, asked.account):
+                yield _key_need(asked, given, action, {})
+
+    return row
+
+
+def _new_key(asked: Asked) -> Iterator[Need]:
+    yield Need("kms:CreateKey", "*", managing.tag_keys(asked.params))
+
+
+def _tagged_key(asked: Asked) -> Iterator[Need]:
+    for need in _key("kms:TagResource")(asked):
+        yield Need(need.action, need.resource, {**need.context, **managing.tag_keys(asked.params)})
 
 
 def _repository(action: str) -> Row:
@@ -310,9 +317,17 @@ TABLE: dict[str, dict[str, Row]] = {
     "kms": {
         name: _key(f"kms:{name}")
         for name in (
-            "CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext",
-            "GetKeyPolicy", "GetPublicKey", "ListGrants", "Sign", "Verify",
+            "CancelKeyDeletion", "CreateGrant", "Decrypt", "DescribeKey", "DisableKey", "DisableKeyRotation",
+            "EnableKey", "EnableKeyRotation", "Encrypt", "GenerateDataKey", "GenerateDataKeyPair",
+            "GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GetKeyPolicy",
+            "GetKeyRotationStatus", "GetPublicKey", "ListGrants", "ListKeyPolicies", "ListKeyRotations",
+            "ListResourceTags", "PutKeyPolicy", "RevokeGrant", "RotateKeyOnDemand", "ScheduleKeyDeletion", "Sign",
+            "UntagResource", "UpdateKeyDescription", "Verify", "VerifyMac",
         )
+    } | {
+        "CreateKey": _new_key,
+        "TagResource": _tagged_key,
+        **{name: _alias(f"kms:{name}") for name in ("CreateAlias", "DeleteAlias", "UpdateAlias")},
     },
     "ecr": {
         "GetAuthorizationToken": _on_all("ecr:GetAuthorizationToken"),

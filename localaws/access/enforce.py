@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from localaws.access import sagemaker
-from localaws.access.actions import Asked, Need, needs, through_s3
+from localaws.access.actions import needs, through_s3
 from localaws.access.identities import Identities, Identity, Unassumable
+from localaws.access.needs import Asked, Need
 from localaws.access.resources import Resources
 from localaws.access.verdicts import refusal, request_context
 from localaws.errors import AccessDenied, Invalid
@@ -84,11 +85,12 @@ class Access:
         if service == "s3":
             bucket = resources.bucket(name.split("/", 1)[0], here)
             return (bucket.owner, bucket.policy) if bucket else (here, None)
-        if service == "kms":
+        if service == "kms" and name.startswith("key/"):
             key = resources.key(need.resource, here)
             return account, key.policy if key else None
         if service == "iam":
-            return account, self.identities.trust(account, name)
+            trust = need.action == "sts:AssumeRole"
+            return account, self.identities.trust(account, name) if trust else None
         if service == "ecr":
             return account, resources.repository_policy(account, name.split("/", 1)[1])
         if service == "sqs":

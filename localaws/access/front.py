@@ -17,8 +17,8 @@ from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 from localaws.access import enforce, requests
-from localaws.access.actions import NoSuchKey
 from localaws.access.identities import Identity, Unassumable
+from localaws.access.needs import NoSuchKey
 
 if TYPE_CHECKING:
     from localaws.application import Application
@@ -31,7 +31,7 @@ _THREADS = 16
 _CHANGES = {
     "iam": re.compile(r"(?!Get|List|Simulate|Generate).+"),
     "s3": re.compile(r"(Put|Delete)Bucket(Policy|Encryption)|(Create|Delete)Bucket"),
-    "kms": re.compile(r"(Create|Update|Delete)Alias|CreateKey|PutKeyPolicy|ScheduleKeyDeletion"),
+    "kms": re.compile(r"(Create|Update|Delete)Alias|CreateKey|PutKeyPolicy|ScheduleKeyDeletion|(Tag|Untag)Resource"),
     "ecr": re.compile(r"(Set|Delete)RepositoryPolicy|(Create|Delete)Repository"),
     "sqs": re.compile(r"SetQueueAttributes|(Add|Remove)Permission|(Create|Delete)Queue"),
     "sns": re.compile(r"SetTopicAttributes|(Add|Remove)Permission|(Create|Delete)Topic"),

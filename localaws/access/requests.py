@@ -22,6 +22,7 @@ from botocore.model import OperationModel
 
 MODELS = {"monitoring": "cloudwatch", "states": "stepfunctions"}
 """Services that botocore calls otherwise than their signatures do."""
+_ITEM = re.compile(r"(\w+)\.member\.(\d{1,4})(?:\.(\w+))?")
 UNKNOWN = "UnknownOperation"
 _MEMBER = re.compile(r"\{(\w+)(\+?)\}")
 _CBOR = re.compile(r"/service/\w+/operation/(\w+)")
@@ -73,13 +74,26 @@ def read(request: Request) -> tuple[str, dict[str, Any]]:
     model = _model(request.service)
     if model is None or not model.protocol.startswith("rest"):
         form = dict(parse_qsl(request.body.decode("utf-8", "replace"))) | dict(request.query)
-        return form.get("Action", UNKNOWN), form
+        return form.get("Action", UNKNOWN), form | _lists(form)
     path = _with_bucket(request) if request.service == "s3" else request.path
     for route in _routes(request.service):
         found = route.path.fullmatch(path) if route.method == request.method else None
         if found and _fits(route, request):
             return route.name, _parameters(route, found, request)
     return UNKNOWN, {}
+
+
+def _lists(form: Mapping[str, str]) -> dict[str, list[Any]]:
+    """The lists of a form, whose items are written `Tags.member.1.Key` or `AlarmNames.member.1`."""
+    found: dict[str, dict[int, Any]] = {}
+    for name, value in form.items():
+        if item := _ITEM.fullmatch(name):
+            items = found.setdefault(item[1], {})
+            if item[3]:
+                items.setdefault(int(item[2]), {})[item[3]] = value
+            else:
+                items[int(item[2])] = value
+    return {name: [items[number] for number in sorted(items)] for name, items in found.items()}
 
 
 def _fits(route: _Route, request: Request) -> bool:

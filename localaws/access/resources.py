@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -38,6 +38,16 @@ class EncryptionKey:
     policy: Mapping[str, Any]
     aliases: tuple[str, ...]
     managed: bool
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role, as far as it is something that others manage."""
+
+    arn: str
+    boundary: str | None
+    tags: Mapping[str, str]
 
 
 class Resources:
@@ -58,6 +68,10 @@ class Resources:
     def key(self, given: str, caller: str) -> EncryptionKey | None:
         """The key of a key id, alias or ARN of either, as the caller may name it."""
         return self._kept.get(("key", given, caller), lambda: self._key(given, caller))
+
+    def role(self, account: str, name: str) -> Role | None:
+        """A role by its name."""
+        return self._kept.get(("role", account, name), lambda: self._role(account, name))
 
     def repository_policy(self, account: str, name: str) -> Mapping[str, Any] | None:
         """A repository's policy: None if there is no such repository, {} if it has no policy."""
@@ -126,13 +140,23 @@ class Resources:
         key = found["KeyMetadata"]
         policy = _unless_missing(lambda: kms.get_key_policy(KeyId=key["KeyId"], PolicyName="default"))
         aliases = kms.list_aliases(KeyId=key["KeyId"])["Aliases"]
+        tags = _unless_missing(lambda: kms.list_resource_tags(KeyId=key["KeyId"])) or {}
         return EncryptionKey(
             key["Arn"],
             key["Arn"].split(":")[4],
             json.loads((policy or {}).get("Policy") or "{}"),
             tuple(alias["AliasName"] for alias in aliases),
             key.get("KeyManager") == "AWS",
+            {tag["TagKey"]: tag["TagValue"] for tag in tags.get("Tags", [])},
         )
+
+    def _role(self, account: str, name: str) -> Role | None:
+        found = _unless_missing(lambda: self._lookup("iam", account).get_role(RoleName=name))
+        if found is None:
+            return None
+        role = found["Role"]
+        boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+        return Role(role["Arn"], boundary, {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])})
 
     def _repository(self, account: str, name: str) -> Mapping[str, Any] | None:
         ecr = self._lookup("ecr", account)

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from localaws.access.actions import Need
 from localaws.access.identities import SAGEMAKER
+from localaws.access.needs import Need
 from localaws.store import Key
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 import pytest
 
-from localaws.access.actions import Need
 from localaws.access.identities import Identity
+from localaws.access.needs import Need
 from localaws.access.policies import InvalidPolicy, decide, decide_resource, parse
 from localaws.access.verdicts import refusal
 
@@ -77,9 +77,12 @@ def test_what_is_no_policy_is_told(text, sentence):
         parse(text)
 
 
+def caller(own, boundary=None):
+    return Identity(ACCOUNT, SESSION, ROLE, False, (policy(*own),), boundary)
+
+
 def verdict(own=(), resource=(), owner=ACCOUNT, action="s3:GetObject", boundary=None):
-    identity = Identity(ACCOUNT, SESSION, ROLE, False, (policy(*own),), boundary)
-    return refusal(identity, Need(action, OBJECT), owner, policy(*resource) if resource else None, {})
+    return refusal(caller(own, boundary), Need(action, OBJECT), owner, policy(*resource) if resource else None, {})
 
 
 TO_ROLE, TO_ACCOUNT = {"Principal": {"AWS": ROLE}}, {"Principal": {"AWS": ACCOUNT}}
@@ -121,9 +124,12 @@ def test_a_boundary_limits_what_is_allowed():
 
 def test_a_key_s_policy_must_open_the_key_to_its_own_account():
     own = [statement("Allow", "kms:*", "*")]
-    assert "no resource-based policy" in verdict(own=own, action="kms:Decrypt")
-    opened = [statement("Allow", "kms:*", "*", **TO_ACCOUNT)]
-    assert verdict(own=own, resource=opened, action="kms:Decrypt") is None
+    use = Need("kms:Decrypt", f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k")
+    opened = policy(statement("Allow", "kms:*", "*", **TO_ACCOUNT))
+    assert "no resource-based policy" in refusal(caller(own), use, ACCOUNT, None, {})
+    assert refusal(caller(own), use, ACCOUNT, opened, {}) is None
+    # What isn't a key has no policy of its own.
+    assert refusal(caller(own), Need("kms:ListAliases", "*"), ACCOUNT, None, {}) is None
 
 
 def test_a_root_may_do_everything_in_its_account_and_asks_elsewhere():

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from localaws.access import policies
-from localaws.access.actions import Need
 from localaws.access.identities import Identity
+from localaws.access.needs import Need
 
 
 def refusal(
@@ -62,7 +62,7 @@ def refusal(
     if own != "Allow":
         return sentence(no_identity)
     # A key and a role have to be opened to their own account's IAM, which other resources needn't.
-    closed = action.startswith("kms:") or action == "sts:AssumeRole"
+    closed = (action.startswith("kms:") and ":key/" in resource) or action == "sts:AssumeRole"
     return sentence(no_resource) if closed and said != "Allow" else None
 
 
