@@ -34,6 +34,9 @@ BATCH = (
 """What the resolve function says: the batch and where it lies, whether drift refuses it, the approved version
 with its image in this account, its archive and its baseline, the volumes' key."""
 
+LEDGER = "ledger/"
+"""Prefix of the ledger, which holds what was found of earlier batches."""
+
 MAX_PAYLOAD_MB = 6
 
 
@@ -61,6 +64,8 @@ def definition(settings: Settings, release: Release) -> Definition:
                 s3_input("dataset", function_output(resolve, "BatchDataUrl"), "input/dataset"),
                 s3_input("constraints", function_output(resolve, "Constraints"), "baseline/constraints"),
                 s3_input("statistics", function_output(resolve, "Statistics"), "baseline/stats"),
+                # Never empty: this execution's claim lies there.
+                s3_input("earlier", f"s3://{names.data_bucket}/{LEDGER}", "input/earlier"),
             ],
             [s3_output("monitoring", jobs.run("monitor"), "output")],
             names.data_key,
@@ -71,6 +76,7 @@ def definition(settings: Settings, release: Release) -> Definition:
                 "output_path": f"{PROCESSING}/output",
                 "baseline_constraints": f"{PROCESSING}/baseline/constraints/constraints.json",
                 "baseline_statistics": f"{PROCESSING}/baseline/stats/statistics.json",
+                "earlier_results": f"{PROCESSING}/input/earlier",
             },
         ),
         [("Verdict", "monitoring", "verdict.json")],

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from functions.common import ledger
 from pipeline import train
 from pipeline.conftest import RELEASE
 from pipeline.difference import differences
@@ -267,6 +268,12 @@ class TestInference:
     def test_the_image_that_scores_is_the_one_that_resolve_found(self):
         container = steps(rendered("inference", "prod"))["CreateModel"]["Arguments"]["PrimaryContainer"]
         assert container["Image"] == {"Get": "Steps.Resolve.OutputParameters['Image']"}
+
+    def test_the_monitor_sees_what_was_found_of_earlier_batches(self):
+        arguments = steps(rendered("inference", "prod"))["Monitor"]["Arguments"]
+        (earlier,) = [each["S3Input"] for each in arguments["ProcessingInputs"] if each["InputName"] == "earlier"]
+        assert earlier["S3Uri"].endswith(f"/{ledger.PREFIX}")
+        assert arguments["Environment"]["earlier_results"] == earlier["LocalPath"]
 
     def test_batches_have_no_header_line(self):
         definition = steps(rendered("inference", "prod"))

@@ -106,6 +106,11 @@ def test_the_planted_violations_are_found_and_named(told):
     assert clean == [] and told.clean.verdict["drift"] is False
 
 
+def test_the_report_compares_a_batch_with_those_before_it(told):
+    assert "Beside earlier batches" in told.read("prod", f"{told.refused.report}/report.html").decode()
+    assert "Beside earlier batches" not in told.read("prod", f"{told.clean.report}/report.html").decode()
+
+
 def test_drift_fails_the_execution_by_name_and_creates_nothing(told):
     steps = {step["StepName"]: step for step in told.steps("prod", told.refused.execution)}
     assert told.ended("prod", told.refused.execution) == "Failed"

@@ -29,6 +29,9 @@ WHAT = {
 MOST_NAMED = 12
 """Columns that the verdict's sentence names."""
 
+MOST_KEPT = 100
+"""Checks that the verdict keeps for later batches' reports; `metrics.json` has all of them."""
+
 
 @dataclass
 class Outcome:
@@ -165,12 +168,11 @@ def conclude(table: Table, before: Table, limits: dict, found: list[Check]) -> O
         "violation_count": len(violated),
         "sentence": said,
         "rows": table.rows,
-    }
-    metrics = {
         "analysed_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        **verdict,
-        "checks": [_summary(each) for each in found],
     }
+    metrics = {**verdict, "checks": [_summary(each) for each in found]}
+    shown = [each for each in found if each.kind == checks.DRIFT or each.violated]
+    verdict["checks"] = [_summary(each) for each in shown[:MOST_KEPT]]
     message = f"{'CompletedWithViolations' if violated else 'Completed'}: {said}"
     violations = [_violation(each) for each in violated]
     return Outcome(table, statistics.write(table), limits, message, before, found, violations, verdict, metrics)

@@ -1,4 +1,8 @@
-"""Earlier batches: what their metrics.json say, for the report to compare with."""
+"""Earlier batches: what was found of them, for the report to compare with.
+
+It stands in their `metrics.json` or, shorter, in their `verdict.json`, also where that is kept as `verdict` within
+other JSON files, as in a ledger.
+"""
 
 import json
 from dataclasses import dataclass
@@ -6,7 +10,7 @@ from pathlib import Path
 
 from steps.monitor.failures import BadSetting
 
-FILE = "metrics.json"
+FILES = ("metrics.json", "verdict.json")
 MOST = 30
 """Batches that a report shows, the newest of those that are given."""
 
@@ -26,20 +30,26 @@ class Batch:
 
 
 def read(folder: Path | None) -> list[Batch]:
-    """Return the batches whose metrics.json lie below a folder, oldest first; none where there is no folder.
+    """Return the batches whose results lie below a folder, oldest first; none where there is no folder.
 
     Raises:
         BadSetting: one of the files isn't what this step wrote.
     """
     if folder is None or not folder.exists():
         return []
-    found = [_batch(file, file.relative_to(folder).as_posix()) for file in sorted(folder.rglob(FILE))]
-    return sorted(found, key=lambda batch: batch.at)[-MOST:]
+    found = [_batch(file, file.relative_to(folder).as_posix()) for file in sorted(folder.rglob("*.json"))]
+    # A batch's metrics.json and verdict.json say the same.
+    known = {(batch.at, batch.rows, batch.drift): batch for batch in found if batch}
+    return sorted(known.values(), key=lambda batch: batch.at)[-MOST:]
 
 
-def _batch(file: Path, name: str) -> Batch:
+def _batch(file: Path, name: str) -> Batch | None:
     try:
         content = json.loads(file.read_bytes())
+        if file.name not in FILES:
+            content = content.get("verdict") or {}
+            if "checks" not in content:
+                return None
         effects, violated = {}, set()
         for check in content["checks"]:
             key = (str(check["feature_name"]), str(check["constraint_check_type"]))
@@ -50,4 +60,4 @@ def _batch(file: Path, name: str) -> Batch:
             str(content["analysed_at"]), int(content["rows"]), bool(content["drift"]), effects, frozenset(violated)
         )
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise BadSetting(f"earlier_results: {name} isn't a metrics.json of this container.") from None
+        raise BadSetting(f"earlier_results: {name} isn't a result of this container.") from None

@@ -1,7 +1,9 @@
 """Predictions and the labels that arrived later, joined by the batch's identity and the row's number.
 
 Predictions are what a batch transform left: a file of one probability a line, in the folder that bears the batch's
-identity below `dataset_source` (or in `dataset_source` itself, and the variable `batch_id` names the batch). Labels
+identity below `dataset_source` (or in `dataset_source` itself, and the variable `batch_id` names the batch). Where
+`scored-by.json` files are, as the inference pipeline leaves one beside each run's predictions, these name the batches,
+and only the folders of predictions that they name are read: `dataset_source` may hold all runs as they are. Labels
 are CSV files with the columns batch, row and label, or JSON lines of the same names, below `ground_truth_source`; a
 row's number counts from 1 over all of its batch's files, in the order of their names. Labels may come late, twice,
 or for some rows only: the join says what is missing, and leaves out a row whose labels contradict each other.
@@ -10,9 +12,9 @@ or for some rows only: the join says what is missing, and leaves out a row whose
 import csv
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from steps.monitor.contract import Job
 from steps.monitor.failures import BadSetting, EmptyBatch, UnreadableBatch
 
 COLUMNS = ("batch", "row", "label")
+SCORED_BY = "scored-by.json"
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
 
@@ -100,11 +103,17 @@ def _of_pairs(pairs: Iterator[tuple[int, float]]) -> Joined:
 
 def _predictions(job: Job) -> dict[str, list[float]]:
     found, folder = files.listed(job)
+    runs = _runs(found, folder)
     scored: dict[str, list[float]] = {}
     for file in found:
         name = file.relative_to(folder).as_posix()
-        parts = file.relative_to(folder).parts
-        batch = parts[0] if len(parts) > 1 else job.environment.get("batch_id")
+        if runs:
+            batch = next((batch for batch, place in runs.items() if file.is_relative_to(place)), None)
+            if batch is None:
+                continue
+        else:
+            parts = file.relative_to(folder).parts
+            batch = parts[0] if len(parts) > 1 else job.environment.get("batch_id")
         if not batch:
             raise BadSetting(f"batch_id is not set, and {name} lies in no folder that names its batch.")
         numbers = scored.setdefault(batch, [])
@@ -112,6 +121,24 @@ def _predictions(job: Job) -> dict[str, list[float]]:
             if text.strip():
                 numbers.append(_probability(_cell(text, job, f"{name}, line {line}"), f"{name}, line {line}"))
     return scored
+
+
+def _runs(found: Sequence[Path], folder: Path) -> dict[str, Path]:
+    """Return the folder of each batch's predictions, as the runs' own files say."""
+    runs: dict[str, Path] = {}
+    for file in found:
+        if file.name != SCORED_BY:
+            continue
+        name = file.relative_to(folder).as_posix()
+        try:
+            content = json.loads(file.read_bytes())
+            batch, place = str(content["batch"]["id"]), PurePosixPath(content["predictions"]).name
+        except (ValueError, KeyError, TypeError):
+            raise UnreadableBatch(f"{name}: doesn't say which batch was scored.") from None
+        if batch in runs:
+            raise UnreadableBatch(f"{name}: another run scored its batch, too.")
+        runs[batch] = file.parent / place
+    return runs
 
 
 def _cell(text: str, job: Job, place: str) -> Any:

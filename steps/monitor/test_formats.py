@@ -27,11 +27,11 @@ def put_json(container, rows, name="batch.jsonl") -> Path:
 def put_parquet(container, rows, name="batch.parquet", columns="*") -> Path:
     lines = put_json(container, rows, f"{name}.jsonl")
     with relation.connect(ordered=True) as engine:
-        file = relation.text(str(lines.with_name(name)))
+        file = relation.text(str(lines.with_suffix("")))
         rows = f"SELECT {columns} FROM read_json({relation.text(str(lines))})"
         engine.execute(f"COPY ({rows}) TO {file} (FORMAT parquet)")
     lines.unlink()
-    return lines.with_name(name)
+    return lines.with_suffix("")
 
 
 def record(payload: object, time="2026-01-31T15:30:00Z", encoding="CSV", **more) -> dict:
@@ -118,6 +118,24 @@ def test_files_of_a_prefix_are_one_batch_compressed_or_not(checked):
     checked.put([], "day=4/part-0.csv")
     checked.put([["not", "a", "row"]], ".hidden/part-0.csv")
     assert checked.run() == 0 and clean(checked)
+    assert checked.read("verdict.json")["rows"] == 48
+
+
+@pytest.mark.parametrize(("form", "put"), [("json", put_json), ("parquet", put_parquet)])
+def test_a_prefix_of_json_lines_and_of_parquet(checked, form, put):
+    rows = patients(48, 2)
+    for number in range(3):
+        file = put(checked, rows[16 * number : 16 * (number + 1)], f"day={number}/part.{form}")
+        if form == "json" and number:
+            file.write_bytes(gzip.compress(file.read_bytes()))
+    assert checked.run({form: {}}) == 0 and clean(checked)
+    assert checked.read("verdict.json")["rows"] == 48
+
+
+def test_compressed_csv_with_a_header_line(checked):
+    file = checked.put(patients(48, 2), header=NAMES)
+    file.write_bytes(gzip.compress(file.read_bytes()))
+    assert checked.run({"csv": {"header": True}}) == 0 and clean(checked)
     assert checked.read("verdict.json")["rows"] == 48
 
 

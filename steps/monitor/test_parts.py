@@ -122,12 +122,9 @@ def test_an_empty_shard_is_no_empty_batch(cluster, tmp_path):
     parts = cluster.run("parts", batch, tmp_path / "batch", 3, **baseline)
     assert [read(parts, f"part-algo-{i}.json")["rows"] for i in (1, 2, 3)] == [48, 0, 0]
     merged = cluster.merge("merged", parts, **baseline)
-    assert read(merged, "verdict.json") == {
-        "drift": False,
-        "violation_count": 0,
-        "sentence": "No drift: 48 rows are like the baseline.",
-        "rows": 48,
-    }
+    verdict = read(merged, "verdict.json")
+    assert (verdict["drift"], verdict["violation_count"], verdict["rows"]) == (False, 0, 48)
+    assert verdict["sentence"] == "No drift: 48 rows are like the baseline."
 
 
 def test_hosts_that_all_see_all_files_leave_one_answer(cluster, tmp_path):

@@ -125,6 +125,41 @@ def test_predictions_in_json_lines_and_labels_too(job):
     assert (batch["labelled"], batch["rejected"]) == (99, 1)
 
 
+def leave_run(job, run: str, content: object, probabilities=()) -> None:
+    """Leave what an execution of the inference pipeline leaves: its predictions, its report, and which batch it was."""
+    for name, text in (
+        ("transform/rows.csv.out", "".join(f"{p:.6f}\n" for p in probabilities)),
+        ("monitor/report.html", "<p>No drift</p>"),
+        ("scored-by.json", json.dumps(content)),
+    ):
+        job.container.put([], f"{run}/{name}").write_text(text)
+
+
+def of_batch(name: str, run: str) -> dict:
+    return {"predictions": f"s3://bucket/runs/inference/{run}/transform", "batch": {"id": name}, "version": 1}
+
+
+def test_runs_of_the_inference_pipeline_name_their_batches(job):
+    labels, probabilities = scored(120)
+    leave_run(job, "run-1", of_batch("one-0123", "run-1"), probabilities[:50])
+    leave_run(job, "run-2", of_batch("two-0123", "run-2"), probabilities[50:])
+    job.container.put([], "run-3/monitor/report.html").write_text("<p>Drift: nothing was scored</p>")
+    job.arrive(labels[:50], "one-0123", "one.csv")
+    job.arrive(labels[50:60], "two-0123", "two.csv")
+    assert job.run() == 0
+    one, two = job.join()["batches"]
+    assert (one["name"], one["labelled"], one["unlabelled"]) == ("one-0123", 50, 0)
+    assert (two["name"], two["labelled"], two["unlabelled"]) == ("two-0123", 10, 60)
+
+
+def test_runs_that_do_not_say_what_they_scored(job):
+    leave_run(job, "run-1", {"version": 1})
+    assert job.failed() == "run-1/scored-by.json: doesn't say which batch was scored."
+    leave_run(job, "run-1", of_batch("one-0123", "run-1"))
+    leave_run(job, "run-2", of_batch("one-0123", "run-2"))
+    assert job.failed() == "run-2/scored-by.json: another run scored its batch, too."
+
+
 @pytest.mark.parametrize("count", [0, 10])
 def test_too_few_labels_are_no_drift_and_no_error(job, count):
     labels, probabilities = scored(48)

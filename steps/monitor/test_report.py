@@ -92,10 +92,21 @@ def test_a_batch_is_compared_with_earlier_ones(drifted, tmp_path):
     assert 'aria-label="age, distribution: ' in page(drifted)
 
 
+def test_a_ledger_keeps_enough_of_earlier_batches(drifted, tmp_path):
+    verdict = drifted.read("verdict.json") | {"analysed_at": "2026-01-01T00:00:00+00:00"}
+    for name, content in {"one": {"verdict": verdict}, "claimed": {"verdict": None}, "old": {"verdict": {}}}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps({"state": "scored", "batch": {"id": name}} | content))
+    (tmp_path / "verdict.json").write_text(json.dumps(verdict))
+    assert drifted.run(earlier_results=str(tmp_path)) == 0
+    said = words(page(drifted))
+    assert said.count("2026-01-01") == 1 and said.count("(this)") == 1
+    assert 'aria-label="age, distribution: ' in page(drifted)
+
+
 def test_earlier_results_that_are_none(drifted, tmp_path):
     (tmp_path / "metrics.json").write_text("{}")
     assert drifted.run(earlier_results=str(tmp_path)) == 1
-    assert drifted.message == "earlier_results: metrics.json isn't a metrics.json of this container."
+    assert drifted.message == "earlier_results: metrics.json isn't a result of this container."
 
 
 def test_no_earlier_results_are_none(drifted, tmp_path):

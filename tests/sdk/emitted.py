@@ -268,6 +268,7 @@ class Emitted:
                 _input("dataset", said["BatchDataUrl"], "input/dataset"),
                 _input("constraints", said["Constraints"], "baseline/constraints"),
                 _input("statistics", said["Statistics"], "baseline/stats"),
+                _input("earlier", f"s3://{names.data_bucket}/ledger/", "input/earlier"),
             ],
             [("monitoring", self._data("inference", "monitor"), "output")],
             [verdict],
@@ -277,6 +278,7 @@ class Emitted:
                 "output_path": f"{PROCESSING}/output",
                 "baseline_constraints": f"{PROCESSING}/baseline/constraints/constraints.json",
                 "baseline_statistics": f"{PROCESSING}/baseline/stats/statistics.json",
+                "earlier_results": f"{PROCESSING}/input/earlier",
             },
         )  # fmt: skip
         watched = monitor.properties.ProcessingOutputConfig.Outputs["monitoring"].S3Output.S3Uri
