@@ -60,8 +60,10 @@ def release_batch(settings: Settings, batch: str, reason: str, by: str) -> str:
     """Let a batch through that was set aside, and start its scoring; return the execution's ARN.
 
     Raises:
-        NotPossible: no reason is given, or the batch isn't in the ledger or not set aside.
+        NotPossible: no batch or no reason is given, or the batch isn't in the ledger or not set aside.
     """
+    if not batch:
+        raise NotPossible("--batch: a batch has to be named.")
     reason = _reason(reason)
     place = account.enter(settings)
     entry, etag = ledger.read(place, batch)

@@ -330,6 +330,9 @@ class TestReleaseBatch:
         assert self.release(run, batch.id, " ") == (1, [], "--reason: a reason has to be given.\n")
         assert ledger.read(world.place, batch.id)[0].released is None
 
+    def test_a_batch_has_to_be_named(self, run):
+        assert self.release(run, "") == (1, [], "--batch: a batch has to be named.\n")
+
     def test_no_pipeline_in_place(self, run, world, batch):
         world.prod("sagemaker").delete_pipeline(PipelineName=world.place.pipeline("inference"))
         code, _, error = self.release(run, batch.id)

@@ -59,7 +59,7 @@ def test_the_life_of_a_model_goes_as_its_page_says(accounts, address):
 
     refused = accounts.refuse("shifted.csv")
     kind, command = release
-    begun = run(kind, command.replace("BATCH", refused.batch.id), address).strip()
+    begun = run(kind, command.replace("=BATCH", f"={refused.batch.id}"), address).strip()
     accounts.succeed("prod", begun)
     assert re.search(rf"^{refused.batch.id} .* scored .*A new scanner", run(*batches, address), re.MULTILINE)
 
