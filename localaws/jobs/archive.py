@@ -6,7 +6,7 @@ import gzip
 import os
 import tarfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from localaws.jobs.failure import JobFailed
@@ -24,14 +24,28 @@ def files_below(folder: Path) -> dict[str, Path]:
 
     Raises JobFailed for a link that leads out of it: what lies there is this machine's, not the container's.
     """
-    root, files = folder.resolve(), {}
-    for file in sorted(folder.rglob("*")):
-        name = file.relative_to(folder).as_posix()
-        if file.is_symlink() and not (file.exists() and file.resolve().is_relative_to(root)):
+    files = {}
+    for name, file, stays in _below(folder):
+        if not stays:
             raise JobFailed(f"ClientError: {folder.name}/{name} is a link to something outside of {folder.name}.")
-        if file.is_file():
-            files[name] = file
+        files[name] = file
     return files
+
+
+def own_files_below(folder: Path, within: Path) -> dict[str, Path]:
+    """Return the files below a folder of a job that still runs; what leads out of the job's own folder isn't there."""
+    if not folder.resolve().is_relative_to(within.resolve()):
+        return {}
+    return {name: file for name, file, stays in _below(folder) if stays}
+
+
+def _below(folder: Path) -> Iterator[tuple[str, Path, bool]]:
+    """Files and broken links below a folder, and whether they are the folder's own."""
+    root = folder.resolve()
+    for file in sorted(folder.rglob("*")):
+        stays = not file.is_symlink() or (file.exists() and file.resolve().is_relative_to(root))
+        if file.is_file() or not stays:
+            yield file.relative_to(folder).as_posix(), file, stays
 
 
 def write(files: Mapping[str, Path], archive: Path) -> None:

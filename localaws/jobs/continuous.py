@@ -18,10 +18,14 @@ PAUSE = 2.0
 
 @dataclass
 class Continuous:
-    """Puts each file of `places` (a folder and the URI that it is for) soon after it has changed."""
+    """Puts each file of `places` (a folder and the URI that it is for) soon after it has changed.
+
+    Links that lead out of `within`, the job's own folder, are passed over: what lies there is this machine's.
+    """
 
     client: Any
     places: Sequence[tuple[Path, str]]
+    within: Path
     kms_key: str | None = None
     _known: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
@@ -32,7 +36,7 @@ class Continuous:
             if uri not in found:
                 found[uri] = s3.find(self.client, s3.join(uri, ""), may_be_none=True)
             s3.download(self.client, found[uri], folder)
-            self._known |= {file: state for _, file, state in _states(folder)}
+            self._known |= {file: state for _, file, state in self._states(folder)}
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -60,15 +64,14 @@ class Continuous:
     def upload(self) -> None:
         """Put what has changed since the last look. Raises JobFailed."""
         for folder, uri in self.places:
-            for name, file, state in _states(folder):
+            for name, file, state in self._states(folder):
                 if self._known.get(file) != state:
                     s3.put(self.client, file, s3.join(uri, name), self.kms_key)
                     self._known[file] = state
 
-
-def _states(folder: Path) -> Iterator[tuple[str, Path, tuple[int, int]]]:
-    """Files by name, with what tells that they have changed; a container may remove them at any time."""
-    for name, file in archive.files_below(folder).items():
-        with contextlib.suppress(FileNotFoundError):
-            status = file.stat()
-            yield name, file, (status.st_mtime_ns, status.st_size)
+    def _states(self, folder: Path) -> Iterator[tuple[str, Path, tuple[int, int]]]:
+        """Files by name, with what tells that they have changed; a container may remove them at any time."""
+        for name, file in archive.own_files_below(folder, self.within).items():
+            with contextlib.suppress(FileNotFoundError):
+                status = file.stat()
+                yield name, file, (status.st_mtime_ns, status.st_size)

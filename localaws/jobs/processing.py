@@ -138,7 +138,7 @@ def _continuous(
     """What puts the outputs that have to be in S3 before the job ends."""
     chosen = [output for output in outputs if _is_continuous(output)]
     places = [(_place(root, output), output["S3Output"]["S3Uri"]) for output in chosen for root in roots]
-    return Continuous(context.client("s3") if places else None, places, _key(body))
+    return Continuous(context.client("s3") if places else None, places, context.folder, _key(body))
 
 
 def _upload(body: dict[str, Any], context: JobContext, outputs: list[dict[str, Any]], roots: list[Path]) -> None:

@@ -354,6 +354,30 @@ def test_checkpoints_are_brought_back_and_kept(bucket, image, job):
     assert bucket.keys("checkpoints/") == ["checkpoints/round-1", "checkpoints/round-2"]
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_checkpoints_that_are_links_out_of_the_jobs_folder_are_passed_over(bucket, image, job, tmp_path, whole):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    code = f"""
+        folder = ML / "checkpoints"
+        (folder / "round-1").write_text("1")
+        (folder / "inside").symlink_to("round-1")
+        (folder / "file").symlink_to({str(outside / "secret")!r})
+        (folder / "folder").symlink_to({str(outside)!r})
+        (folder / "nowhere").symlink_to("/nowhere/at/all")
+    """
+    if whole:
+        code = f"""
+        folder = ML / "checkpoints"
+        folder.rename(ML / "moved")
+        folder.symlink_to({str(outside)!r})
+        """
+    outcome = outcome_of(bucket, image, job, code, CheckpointConfig={"S3Uri": bucket.uri("checkpoints")})
+    assert outcome.status == "Completed", outcome.failure_reason
+    assert bucket.keys("checkpoints/") == ([] if whole else ["checkpoints/inside", "checkpoints/round-1"])
+
+
 def test_checkpoints_may_lie_elsewhere(bucket, image, job):
     outcome = outcome_of(
         bucket,

@@ -141,10 +141,10 @@ def _download(
 def _checkpoints(body: dict[str, Any], context: JobContext, roots: list[Path]) -> Continuous:
     config = body.get("CheckpointConfig")
     if not config:
-        return Continuous(None, [])
+        return Continuous(None, [], context.folder)
     path = config.get("LocalPath") or CHECKPOINTS
     places = [(cluster.place(root, path, "CheckpointConfig"), config["S3Uri"]) for root in roots]
-    return Continuous(context.client("s3"), places)
+    return Continuous(context.client("s3"), places, context.folder)
 
 
 def _container(
