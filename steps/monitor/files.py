@@ -143,7 +143,7 @@ def _parquet(files: tuple[Path, ...], folder: Path) -> Dataset:
         for file in files:
             name = _relative(file, folder)
             try:
-                found = engine.execute(f"DESCRIBE FROM read_parquet({relation.text(str(file))})").fetchall()
+                found = engine.execute(f"DESCRIBE FROM {relation.parquet([file])}").fetchall()
             except duckdb.Error:
                 raise UnreadableBatch(f"{name}: damaged, cut off, or not a Parquet file.") from None
             types = {str(row[0]): str(row[1]) for row in found}

@@ -140,7 +140,7 @@ def _columns(source: Source) -> Sequence[str]:
 
 def _reader(source: Source, files: Sequence[Path]) -> str:
     if source.format == "parquet":
-        return f"read_parquet({_paths(files)}, hive_partitioning = false)"
+        return parquet(files)
     columns = "{" + ", ".join(f"{text(column)}: 'VARCHAR'" for column in _columns(source)) + "}"
     if source.format == "json":
         layout = "newline_delimited" if source.lines else "array"
@@ -148,6 +148,11 @@ def _reader(source: Source, files: Sequence[Path]) -> str:
         return _read("read_json", files, options)
     signs = ", ".join(text(sign) for sign in dict.fromkeys(["", *source.missing]))
     return _csv(source, files, f"columns = {columns}, nullstr = [{signs}], delim = ',', quote = '\"', escape = '\"'")
+
+
+def parquet(files: Sequence[Path]) -> str:
+    """Return a call of the reader of Parquet files; folders named like day=1 make no columns."""
+    return f"read_parquet({_paths(files)}, hive_partitioning = false)"
 
 
 def _csv(source: Source, files: Sequence[Path], options: str) -> str:

@@ -181,7 +181,7 @@ def _parquet(source: Source, file: Path, rng: np.random.Generator) -> tuple[list
         places = picked - within[group] + ends[chosen[group]]
         columns = ", ".join(f"{relation.quoted_name(name)}::VARCHAR" for name in source.names)
         rows: Sequence[tuple[Any, ...]] = engine.execute(
-            f"SELECT {columns} FROM read_parquet({path}) "
+            f"SELECT {columns} FROM {relation.parquet([file])} "
             f"WHERE file_row_number IN ({', '.join(map(str, places))}) ORDER BY file_row_number"
         ).fetchall()
     return [tuple(_present(cell or "", source) for cell in row) for row in rows], int(ends[-1])

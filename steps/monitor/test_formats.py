@@ -28,7 +28,7 @@ def put_parquet(container, rows, name="batch.parquet", columns="*") -> Path:
     lines = put_json(container, rows, f"{name}.jsonl")
     with relation.connect(ordered=True) as engine:
         file = relation.text(str(lines.with_suffix("")))
-        rows = f"SELECT {columns} FROM read_json({relation.text(str(lines))})"
+        rows = f"SELECT {columns} FROM read_json({relation.text(str(lines))}, hive_partitioning = false)"
         engine.execute(f"COPY ({rows}) TO {file} (FORMAT parquet)")
     lines.unlink()
     return lines.with_suffix("")
