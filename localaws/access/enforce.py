@@ -160,6 +160,16 @@ def authorize(call: Call) -> None:
             raise Invalid(str(error)) from None
 
 
+def user_context(call: Call) -> dict[str, Any]:
+    """Who calls, as SageMaker notes it on model packages and their groups (botocore's UserContext)."""
+    try:
+        identity = access(call.app, call.region).identities.of(call.principal)
+    except Unassumable:
+        identity = None
+    more = {"PrincipalId": identity.user_id} if identity else {}
+    return {"IamIdentity": {"Arn": call.principal, **more}}
+
+
 def require_image(app: Application, account: str, region: str, role: str, session: str, image: str) -> None:
     """Raise ClientError unless a role may pull an image from ECR.
 

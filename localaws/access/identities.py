@@ -44,6 +44,7 @@ class Identity:
     boundary: tuple[Mapping[str, Any], ...] | None = None
     trust: Mapping[str, Any] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    user_id: str = ""
 
     def context(self) -> dict[str, Any]:
         """The condition keys that follow from who asks."""
@@ -77,7 +78,7 @@ class Identities:
         Raises Unassumable for the session of a role that isn't there (any more).
         """
         if found := re.fullmatch(r"arn:aws[a-z-]*:iam::(\d{12}):root", principal):
-            return Identity(found[1], principal, principal, root=True)
+            return Identity(found[1], principal, principal, root=True, user_id=found[1])
         if found := _SESSION.fullmatch(principal):
             return self._session(found[1], found[2], principal)
         return None
@@ -107,8 +108,9 @@ class Identities:
     def _session(self, account: str, name: str, arn: str) -> Identity:
         role = self._kept.get((account, name), lambda: self._role(account, name))
         return Identity(
-            account, arn, role["arn"], False, role["documents"], role["boundary"], role["trust"], role["tags"]
-        )
+            account, arn, role["arn"], False, role["documents"], role["boundary"], role["trust"], role["tags"],
+            f"{role['id']}:{arn.rsplit('/', 1)[-1]}",
+        )  # fmt: skip
 
     def _role(self, account: str, name: str) -> dict[str, Any]:
         iam = self._lookup("iam", account)
@@ -126,6 +128,7 @@ class Identities:
         boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
         return {
             "arn": role["Arn"],
+            "id": role["RoleId"],
             "documents": tuple(documents),
             "boundary": (self._managed(iam, boundary),) if boundary else None,
             "trust": _document(role.get("AssumeRolePolicyDocument")),

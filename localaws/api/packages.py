@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from localaws import events
-from localaws.access import policies
+from localaws.access import enforce, policies
 from localaws.api import tags
 from localaws.api.call import Call, answers, existing, located, split_arn
 from localaws.api.listing import page
@@ -42,7 +42,7 @@ def create_model_package_group(call: Call) -> dict[str, Any]:
             "ModelPackageGroupDescription": request.get("ModelPackageGroupDescription"),
             "ManagedConfiguration": request.get("ManagedConfiguration"),
             "CreationTime": now,
-            "CreatedBy": {},
+            "CreatedBy": enforce.user_context(call),
             "ModelPackageGroupStatus": "Completed",
             "_versions": 0,
         }
@@ -155,7 +155,7 @@ def _create(call: Call) -> dict[str, Any]:
                 "ImageScanStatuses": [],
             },
             "CertifyForMarketplace": request.get("CertifyForMarketplace", False),
-            "CreatedBy": {},
+            "CreatedBy": enforce.user_context(call),
             "SkipModelValidation": request.get("SkipModelValidation", "None"),
         }
         parent = owner.key.name if versioned else ""
@@ -237,7 +237,7 @@ def _update(call: Call) -> dict[str, Any]:
                 *body.get("AdditionalInferenceSpecifications", []),
                 *added,
             ]
-        body |= {"LastModifiedTime": now, "LastModifiedBy": {}}
+        body |= {"LastModifiedTime": now, "LastModifiedBy": enforce.user_context(call)}
         record.status, record.modified = body.get("ModelApprovalStatus", ""), now
         store.put(record)
         changed = sorted(request.keys() - {"ModelPackageArn", "ClientToken"})

@@ -14,6 +14,8 @@ import json
 import logging
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import ContextVar
@@ -81,6 +83,7 @@ def load(port: int, state: Path, emit: Emit) -> Embedded:
     }
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID"):
         os.environ.pop(name, None)
+    _unpack_functions_in(state / "functions")
     from ministack import app as ministack
     from ministack.core import hypercorn_compat, persistence
 
@@ -92,6 +95,13 @@ def load(port: int, state: Path, emit: Emit) -> Embedded:
     _whole_bus_policies(ministack)
     _told_failures(ministack)
     return Embedded(ministack, persistence, state)
+
+
+def _unpack_functions_in(folder: Path) -> None:
+    """Put temporary files where each start clears them: ministack leaves the code of functions that ran."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    tempfile.tempdir = str(folder)
 
 
 class Embedded:

@@ -45,6 +45,20 @@ def invoke(account, name="told", **event):
     return answer.get("FunctionError"), json.loads(answer["Payload"].read())
 
 
+def test_functions_leave_nothing_outside_of_the_state(tmp_path, monkeypatch):
+    for folder in ("temporary", "state"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    server = Server(tmp_path / "state")
+    try:
+        account = server.account("555555555555")
+        function(account)
+        assert invoke(account)[0] is None
+    finally:
+        server.close()
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_everything_that_was_answered_is_there_after_a_kill(server):
     account = server.account("555555555555")
     s3, bucket = account.client("s3"), account.bucket("outlives")
