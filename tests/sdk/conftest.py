@@ -34,7 +34,7 @@ IMAGES = [
         "directory": str(ROOT),
         "command": [".venvs/infer/bin/python"],
         "script_mode": True,
-        "environment": {"SAGEMAKER_TRAINING_MODULE": "steps.train", "SAGEMAKER_SERVING_MODULE": "steps.infer"},
+        "environment": {"SAGEMAKER_TRAINING_MODULE": "steps.train"},
     },
     {
         "pattern": "*/sagemaker-scikit-learn:*",
@@ -115,10 +115,10 @@ def rows(session):
     random.seed(0)
     lines = []
     for _ in range(400):
-        # BI-RADS, age, shape, margin, density: Baton's own columns, whatever the image is called.
-        row = (random.randint(1, 5), random.randint(20, 90), random.randint(1, 4), random.randint(1, 5))
-        malignant = row[0] / 5 + row[1] / 90 + row[2] / 4 + row[3] / 5 + random.gauss(0, 0.3) > 2.4
-        lines.append(",".join(map(str, (int(malignant), *row, random.randint(1, 4)))))
+        # Eight features, as the documentation's abalones have, and not as many as this project's own table.
+        row = [random.random() for _ in range(8)]
+        label = sum(row[:4]) + random.gauss(0, 0.3) > 2
+        lines.append(",".join(map(str, (int(label), *row))))
     bucket = session.default_bucket()
     for channel, part in (("train", lines[:300]), ("validation", lines[300:])):
         session.upload_string_as_file_body("\n".join(part) + "\n", bucket, f"rows/{channel}/rows.csv")

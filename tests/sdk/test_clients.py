@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -62,7 +63,9 @@ class TestEstimator:
 
     def test_a_model_scores_a_batch(self, session, estimator):
         bucket = session.default_bucket()
-        session.upload_string_as_file_body("5,80,4,5,3\n2,30,1,1,3\n", bucket, "batches/two.csv")
+        session.upload_string_as_file_body(
+            "\n".join([",".join([value] * 8) for value in (".9", ".1")]), bucket, "batches/two.csv"
+        )
         transformer = estimator.transformer(
             1, "ml.m5.large", strategy="MultiRecord", assemble_with="Line", accept="text/csv",
             output_path=f"s3://{bucket}/scores",
@@ -72,6 +75,27 @@ class TestEstimator:
         assert high > 0.9 and low < 0.1
         again = Transformer.attach(transformer.latest_transform_job.name, sagemaker_session=session)
         assert again.output_path == f"s3://{bucket}/scores"
+
+    def test_a_table_of_any_width_is_learnt_and_scored_with_another_objective(self, session):
+        bucket, chance = session.default_bucket(), random.Random(1)
+        table = [[chance.random() for _ in range(11)] for _ in range(300)]
+        lines = [",".join(map(str, (10 * row[0] + row[1], *row))) for row in table]
+        session.upload_string_as_file_body("\n".join(lines) + "\n", bucket, "wide/train/rows.csv")
+        made = Estimator(
+            XGBOOST, ROLE, 1, "ml.m5.large", sagemaker_session=session,
+            hyperparameters={"objective": "reg:squarederror", "num_round": "50", "seed": "0"},
+        )  # fmt: skip
+        made.fit({"train": TrainingInput(f"s3://{bucket}/wide/train", content_type="text/csv")}, logs=False)
+        # An empty cell is a missing value.
+        batch = "\n".join(",".join(map(str, row[:10])) + "," for row in table[:20]) + "\n"
+        session.upload_string_as_file_body(batch, bucket, "wide/batch.csv")
+        transformer = made.transformer(
+            1, "ml.m5.large", strategy="MultiRecord", assemble_with="Line", output_path=f"s3://{bucket}/wide/scores"
+        )
+        transformer.transform(f"s3://{bucket}/wide/batch.csv", content_type="text/csv", split_type="Line", wait=True)
+        scores = [float(line) for line in read(session, f"s3://{bucket}/wide/scores/batch.csv.out").split()]
+        assert all(abs(score - 10 * row[0] - row[1]) < 2 for score, row in zip(scores, table, strict=False))
+        assert len(scores) == 20
 
     def test_a_model_is_registered_approved_and_deployed_from_the_registry(self, session, estimator):
         model = Model(XGBOOST, estimator.model_data, ROLE, sagemaker_session=session)
