@@ -29,7 +29,7 @@ BASELINE = 600
 REPEATS = 5
 """Rounds in which the fast contenders take turns; of each one's measurements the fastest counts."""
 
-OWN = "this monitor"
+OWN, IMPORTS = "this monitor", "imports alone"
 FAST = ("duckdb", "polars", "pyarrow")
 SLOW = {"pandas": 1, "spark": 1, "whylogs": 10, "evidently": 10}
 """Peers that run once, on that part of the rows."""
@@ -109,9 +109,9 @@ class Monitor:
             raise Failed(verdict["sentence"])
         return cost
 
-    def imports(self) -> float:
-        """Return the seconds that a process takes which only imports the container's code."""
-        return min(run([sys.executable, "-c", "import steps.monitor.__main__"]).wall for _ in range(REPEATS))
+    def imports(self, _: Path) -> Cost:
+        """Return the cost of a process that only imports the container's code."""
+        return run([sys.executable, "-c", "import steps.monitor.__main__"])
 
 
 def contenders(monitor: Monitor, baselines: Mapping[str, Path]) -> dict[str, Contender | str]:
@@ -170,7 +170,6 @@ def lines(folder: Path, rows: int) -> list[Line]:
     files = write(folder, rows)
     baselines = {f".{kind}": file for kind, file in files[BASELINE].items()}
     monitor = Monitor(folder, baselines)
-    imports = monitor.imports()
     found = []
     running = {}
     for name, each in contenders(monitor, baselines).items():
@@ -179,7 +178,9 @@ def lines(folder: Path, rows: int) -> list[Line]:
         else:
             running[name] = each
     for kind in ("csv", "parquet"):
-        starts = best(running, {name: files[SMALL_BATCH][kind] for name in running})
+        small = running | {IMPORTS: Contender(monitor.imports)}
+        starts = best(small, {name: files[SMALL_BATCH][kind] for name in small})
+        imports = starts[IMPORTS].wall
         costs = best(running, {name: files[rows // each.part][kind] for name, each in running.items()})
         for name in [name for name in running if name in starts and name in costs]:
             cost, count = costs[name], rows // running[name].part

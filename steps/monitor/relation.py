@@ -4,6 +4,7 @@ import functools
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ MOST_THREADS = 8
 
 NUMBERS = ("INT", "DOUBLE", "FLOAT", "DECIMAL")
 NO_DELIMITER = "\x01"
+_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,10 @@ def connect(*, ordered: bool = False) -> duckdb.DuckDBPyConnection:
     """Return a connection of its own, with temporary tables of its own, to the process's engine.
 
     Args:
-        ordered: whether rows must come in the files' order, which costs memory.
+        ordered: whether rows must come in the files' order, which costs memory; it holds for the whole engine.
     """
-    connection = _engine().cursor()
+    with _LOCK:
+        connection = _engine().cursor()
     connection.execute(f"SET preserve_insertion_order = {str(ordered).lower()}")
     return connection
 

@@ -164,7 +164,7 @@ def _present(cell: str, source: Source) -> str | None:
 def _parquet(source: Source, file: Path, rng: np.random.Generator) -> tuple[list[tuple[str | None, ...]], int]:
     """Return random rows of at most GROUPS row groups, which lie evenly over the file, and its number of rows."""
     path = relation.text(str(file))
-    with relation.connect(ordered=True) as engine:
+    with relation.connect() as engine:
         found = engine.execute(
             f"SELECT DISTINCT row_group_id, row_group_num_rows FROM parquet_metadata({path}) ORDER BY row_group_id"
         ).fetchall()

@@ -15,7 +15,8 @@ def violations(container) -> dict[str, set[str]]:
 def test_a_batch_like_the_baseline_passes(checked):
     checked.put(patients(48, 2))
     assert checked.run() == 0
-    assert checked.read("verdict.json") == {
+    verdict = checked.read("verdict.json")
+    assert {name: verdict[name] for name in ("drift", "violation_count", "sentence", "rows")} == {
         "drift": False,
         "violation_count": 0,
         "sentence": "No drift: 48 rows are like the baseline.",
