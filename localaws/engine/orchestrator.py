@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from localaws import events
 from localaws.definition import Definition, Unresolvable, parse
 from localaws.disk import DiskFull
-from localaws.engine import cache, retries, steps, trials
-from localaws.engine.checks import check_properties
+from localaws.engine import cache, checks, retries, steps, trials
 from localaws.engine.kinds import FINAL, JOB_TYPES, TUNING
 from localaws.engine.plan import RUNNING, Plan
 from localaws.engine.scope import ExecutionScope
@@ -215,9 +214,7 @@ class Engine:
         record = found.get(name)
         if execution is None or record is None or record.status != "Executing":
             return
-        definition = _parsed(execution.body["_definition"])
-        scope = ExecutionScope(self._app, execution, definition, self._borrowed(execution) | found)
-        turn = steps.Turn(self._app, execution, definition.steps[name], record, scope)
+        turn = self._turn(execution, found, name)
         try:
             if self._from_cache(turn):
                 return
@@ -237,6 +234,11 @@ class Engine:
             if not isinstance(error, DiskFull):
                 _log.exception("step %s of %s", name, key.name)
             self._settle_surely(turn, steps.Result("Failed", f"InternalFailure: {type(error).__name__}: {error}"))
+
+    def _turn(self, execution: Record, found: dict[str, Record], name: str) -> steps.Turn:
+        definition = _parsed(execution.body["_definition"])
+        scope = ExecutionScope(self._app, execution, definition, self._borrowed(execution) | found)
+        return steps.Turn(self._app, execution, definition.steps[name], found[name], scope)
 
     def _still(self, key: Key, name: str) -> Record | None:
         place = Key("PipelineExecutionStep", key.account, key.region, f"{key.name}/{name}")
@@ -280,6 +282,10 @@ class Engine:
             store.after_commit(lambda: self.advance(key))
 
     def _job_ended(self, key: Key, name: str, job: Record) -> None:
+        execution, found, verdict = self._app.store.get(key), self._steps(key), checks.NONE
+        if execution and name in found and found[name].body["_type"] in checks.TYPES and job.status == "Completed":
+            # S3 is asked before the transaction, because others' calls wait for that.
+            verdict = checks.verdict(self._turn(execution, found, name), job)
         with self._app.store.transaction() as store:
             execution, record = store.get(key), self._steps(key).get(name)
             if execution is None or record is None or record.status not in RUNNING:
@@ -292,9 +298,9 @@ class Engine:
             properties = steps.describe_job(job)
             if job.key.kind == TUNING.kind:
                 properties["TrainingJobSummaries"] = trials.best_first(store, job.key)
-            if record.body["_type"] in ("QualityCheck", "ClarifyCheck") and status != "Stopped":
-                step = _parsed(execution.body["_definition"]).steps[name]
-                status, failure, properties = check_properties(self._app, execution, step, record, job, failure)
+            if record.body["_type"] in checks.TYPES and status != "Stopped":
+                checked = metadata[record.body["_type"]]
+                status, failure, properties = checks.conclude(checked, verdict, failure)
             self._finish(execution, record, steps.Result(status, failure, metadata, properties))
             store.after_commit(lambda: self.advance(key))
 

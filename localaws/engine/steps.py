@@ -250,8 +250,6 @@ def callback_outputs(step: Step, given: dict[str, str]) -> dict[str, Any]:
 
 def _check(turn: Turn) -> Result:
     request, metadata = check_request(turn)
-    if request is None:
-        return Result("Succeeded", None, {turn.step.type: metadata}, metadata)
     request |= {PROCESSING.name: _job_name(turn, PROCESSING)}
     result = start_job(turn, PROCESSING, "ProcessingJob", request)
     metadata["CheckJobArn"] = result.metadata["ProcessingJob"]["Arn"]
