@@ -42,6 +42,11 @@ IMAGES = [
         "command": [".venvs/evaluate/bin/python"],
         "script_mode": True,
     },
+    {
+        "pattern": "*/sagemaker-model-monitor-analyzer*",
+        "directory": str(ROOT),
+        "command": [".venvs/monitor/bin/python", "-m", "steps.monitor"],
+    },
 ]
 
 

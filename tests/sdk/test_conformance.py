@@ -6,15 +6,18 @@ import time
 import boto3
 import pytest
 from sagemaker import image_uris
+from sagemaker.drift_check_baselines import DriftCheckBaselines
 from sagemaker.estimator import Estimator
 from sagemaker.inputs import TrainingInput
 from sagemaker.lambda_helper import Lambda
 from sagemaker.model import Model
 from sagemaker.model_metrics import MetricsSource, ModelMetrics
+from sagemaker.model_monitor import DatasetFormat
 from sagemaker.parameter import ContinuousParameter
 from sagemaker.processing import ProcessingInput, ProcessingOutput, ScriptProcessor
 from sagemaker.tuner import HyperparameterTuner
 from sagemaker.workflow.callback_step import CallbackOutput, CallbackOutputTypeEnum, CallbackStep
+from sagemaker.workflow.check_job_config import CheckJobConfig
 from sagemaker.workflow.condition_step import ConditionStep
 from sagemaker.workflow.conditions import ConditionLessThanOrEqualTo
 from sagemaker.workflow.execution_variables import ExecutionVariables
@@ -26,6 +29,7 @@ from sagemaker.workflow.parameters import ParameterFloat, ParameterString
 from sagemaker.workflow.pipeline import Pipeline
 from sagemaker.workflow.pipeline_context import PipelineSession
 from sagemaker.workflow.properties import PropertyFile
+from sagemaker.workflow.quality_check_step import DataQualityCheckConfig, QualityCheckStep
 from sagemaker.workflow.retry import SageMakerJobExceptionTypeEnum, SageMakerJobStepRetryPolicy
 from sagemaker.workflow.steps import CacheConfig, ProcessingStep, TrainingStep, TuningStep
 
@@ -322,6 +326,50 @@ def test_a_tuning_step_finds_the_best_of_its_trainings(pipelines, rows):
     made = ran["Best-CreateModel"]["Metadata"]["Model"]["Arn"].rsplit("/", 1)[-1]
     container = pipelines.sagemaker_client.describe_model(ModelName=made)["PrimaryContainer"]
     assert job["BestTrainingJob"]["TrainingJobName"] in container["ModelDataUrl"]
+
+
+def quality(session, name, rows, where, **more):
+    """A check of data's quality, as the SDK emits it for Model Monitor's own image."""
+    job = CheckJobConfig(role=ROLE, instance_count=1, instance_type="ml.m5.large", sagemaker_session=session)
+    config = DataQualityCheckConfig(
+        baseline_dataset=rows, dataset_format=DatasetFormat.csv(header=False), output_s3_uri=where
+    )
+    return QualityCheckStep(name=name, quality_check_config=config, check_job_config=job, **more)
+
+
+def test_the_quality_of_data_is_checked_against_an_approved_models_baseline(session, pipelines, rows):
+    bucket, client = session.default_bucket(), session.sagemaker_client
+    first = quality(pipelines, "First", rows["train"], f"s3://{bucket}/quality/first", skip_check=True,
+                    register_new_baseline=True)  # fmt: skip
+    used = first.properties
+    baselines = DriftCheckBaselines(
+        model_data_statistics=MetricsSource("application/json", used.BaselineUsedForDriftCheckStatistics),
+        model_data_constraints=MetricsSource("application/json", used.BaselineUsedForDriftCheckConstraints),
+    )
+    register = ModelStep(
+        name="Register",
+        step_args=Model(XGBOOST, f"s3://{bucket}/model.tar.gz", ROLE, sagemaker_session=pipelines).register(
+            content_types=["text/csv"], response_types=["text/csv"], model_package_group_name="checked",
+            drift_check_baselines=baselines, approval_status="Approved",
+        ),
+    )  # fmt: skip
+    execution, ran = run(pipelines, "quality-first", [first, register])
+    assert execution.describe()["PipelineExecutionStatus"] == "Succeeded", ran
+
+    shifted = "".join(",".join(["1", *[str(7 + number / 100)] * 8]) + "\n" for number in range(100))
+    session.upload_string_as_file_body(shifted, bucket, "quality/shifted/rows.csv")
+    source = ParameterString("Source", default_value=rows["validation"])
+    again = quality(pipelines, "Again", source, f"s3://{bucket}/quality/again", model_package_group_name="checked")
+    _, ran = run(pipelines, "quality-again", [again], [source])
+    told = ran["Again"]["Metadata"]["QualityCheck"]
+    assert ran["Again"]["StepStatus"] == "Succeeded", ran["Again"]
+    assert told["BaselineUsedForDriftCheckConstraints"] == f"s3://{bucket}/quality/first/constraints.json"
+    _, ran = run(pipelines, "quality-again", [again], [source], Source=f"s3://{bucket}/quality/shifted")
+    assert ran["Again"]["StepStatus"] == "Failed" and "violations of the baseline" in ran["Again"]["FailureReason"]
+    report = ran["Again"]["Metadata"]["QualityCheck"]["ViolationReport"]
+    found = json.loads(session.read_s3_file(bucket, report.removeprefix(f"s3://{bucket}/")))["violations"]
+    assert len({violation["feature_name"] for violation in found}) >= 8
+    assert client.list_model_packages(ModelPackageGroupName="checked")["ModelPackageSummaryList"]
 
 
 def test_a_step_that_cannot_run_here_is_refused_by_its_name_when_the_pipeline_is_made(pipelines):
