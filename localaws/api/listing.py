@@ -42,20 +42,24 @@ def page(
     account: str | None = None,
     region: str | None = None,
     order: str = "Descending",
+    among: Sequence[Record] | None = None,
 ) -> dict[str, Any]:
     """One page of a kind's records, as `output` of a List… operation.
 
-    `where` adds conditions, each with its one value. Where a request doesn't say otherwise, the newest come
+    `where` adds conditions, each with its one value; `among` are the records that may be shown, whoever's they are,
+    where those of the account aren't meant. Where a request doesn't say otherwise, the newest come
     first: so SageMaker answers, though its reference says Ascending of some operations (its own project
     templates take the first of ListModelPackages for the latest version). The token carries the last row's
     place, so that rows which arrive between two pages neither repeat nor hide others. Raises Invalid for a
     foreign token.
     """
     request = call.request
+    owned = [("account=?", account or call.account), ("region=?", region or call.region)]
+    if among is not None:
+        owned = [("id IN (SELECT value FROM json_each(?))", json.dumps([record.id for record in among]))]
     conditions: list[tuple[str, Any]] = [
         ("kind=?", kind),
-        ("account=?", account or call.account),
-        ("region=?", region or call.region),
+        *owned,
         *([("parent=?", parent)] if parent is not None else []),
         *where,
         *[(sql, request[name]) for name, sql in _TIMES.items() if name in request],

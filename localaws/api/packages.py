@@ -61,9 +61,9 @@ def describe_model_package_group(call: Call) -> dict[str, Any]:
 def list_model_package_groups(call: Call) -> dict[str, Any]:
     """The account's groups; other accounts' too where their policy allows the describing."""
     if call.request.get("CrossAccountFilterOption") == "CrossAccount":
-        others = call.app.store.select("kind=? AND account<>?", (_GROUP, call.account))
-        shown = [r.body for r in others if _allowed(call, r, "sagemaker:DescribeModelPackageGroup")]
-        return {"ModelPackageGroupSummaryList": shown[: call.request.get("MaxResults", 100)]}
+        others = call.app.store.select("kind=? AND account<>? AND region=?", (_GROUP, call.account, call.region))
+        shared = [group for group in others if _allowed(call, group, "sagemaker:DescribeModelPackageGroup")]
+        return page(call, "ModelPackageGroupSummaryList", _GROUP, among=shared)
     return page(call, "ModelPackageGroupSummaryList", _GROUP)
 
 

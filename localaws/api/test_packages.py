@@ -151,6 +151,33 @@ def test_other_accounts_see_and_register_what_the_groups_policy_allows(account, 
     assert error_of(abroad.describe_model_package, ModelPackageName=made)[0] == "AccessDeniedException"
 
 
+def test_groups_that_other_accounts_share_are_listed_in_pages(account, other, sagemaker):
+    for number in range(4):
+        name = f"group-{number}"
+        arn = sagemaker.create_model_package_group(ModelPackageGroupName=name)["ModelPackageGroupArn"]
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{other.number}:root"},
+            "Action": "sagemaker:DescribeModelPackageGroup",
+            "Resource": arn,
+        }
+        if number:
+            sagemaker.put_model_package_group_policy(
+                ModelPackageGroupName=name, ResourcePolicy=json.dumps({"Statement": [statement]})
+            )
+    abroad = other.client("sagemaker")
+    abroad.create_model_package_group(ModelPackageGroupName="own")
+    pages = abroad.get_paginator("list_model_package_groups").paginate(
+        CrossAccountFilterOption="CrossAccount", SortBy="Name", SortOrder="Ascending", PaginationConfig={"PageSize": 2}
+    )
+    found = [[item["ModelPackageGroupName"] for item in page["ModelPackageGroupSummaryList"]] for page in pages]
+    assert found == [["group-1", "group-2"], ["group-3"]]
+    named = abroad.list_model_package_groups(CrossAccountFilterOption="CrossAccount", NameContains="3")
+    assert len(named["ModelPackageGroupSummaryList"]) == 1
+    own = abroad.list_model_package_groups(CrossAccountFilterOption="SameAccount")["ModelPackageGroupSummaryList"]
+    assert [item["ModelPackageGroupName"] for item in own] == ["own"]
+
+
 def test_what_is_not_there_or_taken_is_told(sagemaker):
     code, said = error_of(sagemaker.create_model_package_group, ModelPackageGroupName="models")
     assert code == "ValidationException" and "already exists" in said
