@@ -1,5 +1,6 @@
 """Pictures of a column, drawn as SVG in the page's own colours: the baseline as filled bars, the batch in front."""
 
+import math
 from collections.abc import Sequence
 from html import escape
 
@@ -10,6 +11,9 @@ CHARACTER = 5.8
 """Width of a label's character; labels that don't fit beside each other are slanted."""
 
 LONGEST_LABEL = 16
+SLANT = 40
+"""Degrees."""
+
 GAP = 0.6
 """Room before the bars that stand apart, in bars."""
 
@@ -39,8 +43,14 @@ def column(shares: Shares, says: str, alarm: bool) -> str:
             shapes.append(_label(x + step / 2, label, upright))
     if shares.ordered:
         shapes.append(_ticks(shares.labels[:first_apart], step))
-    slanted = not upright and any(not shares.ordered or label in APART for label in shares.labels)
-    return _svg("".join(shapes), HEIGHT if slanted else HEIGHT - BOTTOM + 22, says)
+    shown = [label for label in shares.labels if not shares.ordered or label in APART]
+    return _svg("".join(shapes), HEIGHT - BOTTOM + (22 if upright else _depth(shown)), says)
+
+
+def _depth(labels: Sequence[str]) -> int:
+    """Return the room that slanted labels take below a picture."""
+    longest = min(LONGEST_LABEL, max(map(len, labels), default=0))
+    return max(22, 14 + math.ceil(longest * CHARACTER * math.sin(math.radians(SLANT))))
 
 
 def _ticks(labels: Sequence[str], step: float) -> str:
@@ -50,7 +60,7 @@ def _ticks(labels: Sequence[str], step: float) -> str:
         return ""
     last, _ = edges[-1]
     edges.append((last + 1, labels[last].split(" to ")[1]))
-    every = 1 + int(max(len(label) for _, label in edges) * CHARACTER * 1.3 / step)
+    every = 1 + int(max(len(label) for _, label in edges) * CHARACTER * 1.8 / step)
     y = HEIGHT - BOTTOM + 14
     return "".join(
         f'<text x="{LEFT + place * step:.1f}" y="{y}" text-anchor="middle">{escape(label)}</text>'
@@ -116,7 +126,7 @@ def _label(x: float, label: str, upright: bool) -> str:
     text = escape(label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…")
     if upright:
         return f'<text x="{x:.1f}" y="{y}" text-anchor="middle">{text}</text>'
-    return f'<text transform="translate({x + 4:.1f} {y - 3}) rotate(-40)" text-anchor="end">{text}</text>'
+    return f'<text transform="translate({x + 4:.1f} {y - 3}) rotate(-{SLANT})" text-anchor="end">{text}</text>'
 
 
 def _svg(shapes: str, height: int, says: str) -> str:

@@ -180,11 +180,11 @@ def _columns(outcome: Outcome, violated: Sequence[Check]) -> str:
         parts.append(_figure(name, before, column, state, name in bad))
     left = len(names) - MOST_COLUMNS
     more = f"<p>{left} more columns without a violation are not drawn.</p>" if left > 0 else ""
-    return f'<h2>Columns</h2>{_key()}<div class="columns">{"".join(parts)}</div>{more}'
+    return f'<h2>Columns</h2>{_key(bool(bad))}<div class="columns">{"".join(parts)}</div>{more}'
 
 
-def _key() -> str:
-    marks = (("before", "baseline"), ("batch", "this batch"), ("alarm", "this batch, in violation"))
+def _key(bad: bool) -> str:
+    marks = [("before", "baseline"), ("batch", "this batch"), ("alarm", "this batch, in violation")][: 3 if bad else 2]
     items = "".join(
         f'<li><svg viewBox="0 0 10 8" aria-hidden="true"><rect x="1" y="1" width="8" height="6" class="{name}"/></svg>'
         f"{text}</li>"
@@ -247,7 +247,8 @@ def _earlier(outcome: Outcome, earlier: Sequence[Batch]) -> str:
         )
     head = ("Looked at", "Rows", "Verdict", "Checks violated")
     return (
-        f"<h2>Beside earlier batches</h2><p>How far each batch was from the baseline, oldest first.</p>"
+        f"<h2>Beside earlier batches</h2><p>How far each batch was from the baseline, oldest first. The "
+        f"dashed line is what is allowed; beyond it, a batch alarms only if chance hardly explains it.</p>"
         f'<div class="columns">{"".join(figures)}</div>{table(head, rows, "Earlier batches")}'
     )
 
