@@ -24,7 +24,7 @@ LOOKS_AGAIN = 0.5
 """Seconds between two attempts at a write that must not be lost."""
 
 _TAKES_NOTHING = re.compile(
-    r"Describe|List|Search|Get(?!SessionToken|FederationToken)|BatchGet|BatchDescribe|Query|Stop|Delete|Deregister|Remove"
+    r"Describe|List|Search|Get(?!SessionToken|FederationToken)|BatchGet|BatchDescribe|Query|Test|Stop|Delete|Remove"
 )
 _SQLITE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws import disk
+from localaws import disk, process
 from localaws.conftest import STEP, Server, allow, ended
 
 MEBI = 1024 * 1024
@@ -282,6 +282,40 @@ def test_executions_end_though_a_step_fills_the_disk_that_their_state_is_on(tmp_
         assert found["ProcessingJobStatus"] == "Failed" and "full" in found["FailureReason"]
         assert ended(job(account, "last", SMALL, "kept"), "ProcessingJobStatus")["ProcessingJobStatus"] == "Completed"
         assert "kept" in [bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"]]
+        assert "Traceback" not in server.errors()
+    finally:
+        server.close()
+
+
+def test_an_event_that_finds_no_room_at_its_target_is_delivered_later(tmp_path, images, small_disk):
+    state = tmp_path / "state"
+    small = small_disk(state, 64)
+    server = ServerOn(small, state, tmp_path, "--images", images)
+    try:
+        account = server.account("444444444444")
+        prepare(account)
+        sqs, events = account.client("sqs"), account.client("events")
+        url = sqs.create_queue(QueueName="told")["QueueUrl"]
+        events.put_rule(Name="ends", EventPattern='{"detail": {"ProcessingJobStatus": ["Completed"]}}')
+        events.put_targets(Rule="ends", Targets=[{"Id": "1", "Arn": "arn:aws:sqs:us-east-1:444444444444:told"}])
+        runs, go = tmp_path / "runs", tmp_path / "go"
+        waits = f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.05)"
+        describe = job(account, "slow", f"import time\npathlib.Path({str(runs)!r}).touch()\n{waits}")
+        while not runs.exists():
+            time.sleep(0.05)
+        small.fill(disk.RESERVE - MEBI)
+        go.write_text("")
+        assert ended(describe, "ProcessingJobStatus")["ProcessingJobStatus"] == "Completed"
+        # A first attempt has failed once nothing waits for one any more.
+        while process.health(server.address)["undelivered_events"]:
+            time.sleep(0.05)
+        waiting = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        assert waiting["Attributes"]["ApproximateNumberOfMessages"] == "0"
+        small.free()
+        told = []
+        while not told:
+            told = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5).get("Messages", [])
+        assert json.loads(told[0]["Body"])["detail"]["ProcessingJobName"] == "slow"
         assert "Traceback" not in server.errors()
     finally:
         server.close()

@@ -44,6 +44,8 @@ class Emulator:
             try:
                 matches = client.test_event_pattern(EventPattern=rule["EventPattern"], Event=text)["Result"]
             except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+                    raise  # the event waits
                 _log.warning("rule %s can't be matched: %s", rule["Arn"], error)
                 continue
             if matches:
