@@ -30,7 +30,7 @@ def main() -> int:
     failure.leave(outcome.message, failure.message_file())
     log.info(report.summary(outcome))
     if metrics.wanted(job, outcome):
-        log.info(metrics.embedded(job, outcome))
+        log.info(metrics.embedded(job, outcome.table.rows, len(outcome.violations)))
     return 0
 
 
@@ -40,9 +40,15 @@ def _model_quality(job: Job) -> int:
 
     outcome = quality_job.run(job)
     files: dict = {job.output / name: _json(content) for name, content in outcome.files.items()}
-    write_all(files | {job.output / "report.html": outcome.page})
+    files[job.output / "report.html"] = outcome.page
+    violations = len(outcome.files["constraint_violations.json"]["violations"])
+    if job.publish_metrics:
+        files[metrics.file()] = metrics.quality_lines(job, outcome.figures, violations)
+    write_all(files)
     failure.leave(outcome.message, failure.message_file())
     log.info(outcome.message)
+    if job.publish_metrics:
+        log.info(metrics.embedded(job, outcome.files["verdict.json"]["rows"], violations))
     return 0
 
 

@@ -7,6 +7,7 @@ CloudWatch_Embedded_Metric_Format_Specification.html.
 
 import json
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,18 @@ def lines(job: Job, outcome: Outcome) -> str:
     return "".join(json.dumps(each, allow_nan=False) + "\n" for each in found)
 
 
-def embedded(job: Job, outcome: Outcome) -> str:
+def quality_lines(job: Job, figures: Mapping[str, float], violations: int) -> str:
+    """Return the metrics of a model's quality for Model Monitor: each figure, by its name in statistics.json."""
+    common = {"Timestamp": _time(job), "Dimensions": _dimensions(job)}
+    found = [{"MetricName": name, **common, "Value": value, "Unit": "None"} for name, value in figures.items()]
+    found.append({"MetricName": "violations", **common, "Value": float(violations), "Unit": "Count"})
+    return "".join(json.dumps(each, allow_nan=False) + "\n" for each in found)
+
+
+def embedded(job: Job, rows: int, violations: int) -> str:
     """Return one log line in the embedded metric format: rows, violations, and whether there is drift."""
     dimensions = {each["Name"]: each["Value"] for each in _dimensions(job)}
-    values = {"rows": outcome.table.rows, "violations": len(outcome.violations), "drift": int(bool(outcome.violations))}
+    values = {"rows": rows, "violations": violations, "drift": int(bool(violations))}
     directive = {
         "Namespace": NAMESPACE,
         "Dimensions": [list(dimensions)],

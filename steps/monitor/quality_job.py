@@ -25,6 +25,8 @@ class Outcome:
     message: str
     files: dict[str, Any]
     page: str
+    figures: dict[str, float]
+    """Each figure of the model's quality that was measured, by its name."""
 
 
 def run(job: Job) -> Outcome:
@@ -94,7 +96,8 @@ def _conclude(
         "verdict.json": verdict,
     }
     word = "CompletedWithViolations" if violated else "Completed"
-    return Outcome(f"{word}: {said}", files, _page(verdict, joined, now, before, drops))
+    figures = {name: float(each["value"]) for name, each in found.items() if isinstance(each, dict) and "value" in each}
+    return Outcome(f"{word}: {said}", files, _page(verdict, joined, now, before, drops), figures)
 
 
 def sentence(

@@ -75,6 +75,33 @@ def test_probabilities_that_no_longer_fit_are_drift(job):
     assert "calibration" in names and "auc" not in names
 
 
+def published(job) -> dict[str, float]:
+    file = job.container.root / "output/metrics/cloudwatch/cloudwatch_metrics.jsonl"
+    metrics = [json.loads(line) for line in file.read_text().splitlines()]
+    assert all({"MetricName", "Timestamp", "Dimensions", "Value", "Unit"} == set(metric) for metric in metrics)
+    return {metric["MetricName"]: metric["Value"] for metric in metrics}
+
+
+def test_a_models_figures_are_published_where_a_setting_says_so(job, capsys):
+    labels, probabilities = scored(300, skill=0.4)
+    job.register()
+    job.predictions(probabilities)
+    job.arrive(labels)
+    assert job.run() == 0 and not (job.container.root / "output/metrics").exists()
+    assert job.run(publish_cloudwatch_metrics="Enabled") == 0
+    found = published(job)
+    figures = job.container.read("statistics.json")[quality.METRICS]
+    assert found["auc"] == figures["auc"]["value"] and {"accuracy", "recall", "precision", "f1", "brier"} <= set(found)
+    assert found["violations"] == job.container.read("verdict.json")["violation_count"] > 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["drift"] == 1
+
+
+def test_too_few_labels_publish_no_figure(job):
+    job.predictions([0.5] * 48)
+    assert job.run(publish_cloudwatch_metrics="Enabled") == 0
+    assert published(job) == {"violations": 0.0}
+
+
 def test_labels_that_come_in_part_twice_and_for_others(job):
     labels, probabilities = scored(100)
     job.predictions(probabilities)
