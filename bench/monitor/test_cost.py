@@ -19,7 +19,7 @@ def test_the_memory_of_a_child_counts():
 
 
 def test_a_process_that_fails_says_why():
-    with pytest.raises(cost.Failed, match="^no such column$"):
+    with pytest.raises(cost.Failed, match=r"^no such column$"):
         cost.run([sys.executable, "-c", "import sys; print('one'); sys.exit('no such column')"])
 
 

@@ -3,7 +3,8 @@
 The pass counts rows per key, column by column, with GROUPING SETS, which spill to disk when they must. A key is the
 cell itself; where the first rows show more values than a sketch keeps, it is the number's leading bits or the text's
 bucket. Where whole lines of a CSV file repeat, the pass counts lines and takes only the different ones apart, which
-is twice as fast as parsing every cell.
+is twice as fast as parsing every cell. Where a Parquet file's own statistics say that there are few different rows, it
+counts rows, which takes a quarter less.
 """
 
 from collections.abc import Sequence
@@ -37,6 +38,9 @@ COLUMNS_AT_ONCE = 24
 MOST_GROUPS = 1 << 16
 """Groups of a column that are taken into memory; of more, only what a sketch keeps."""
 
+ROW_BITS = 20
+"""Different rows, as a power of two, up to which rows are counted: each has a place of its own in memory."""
+
 LONGEST_TEXT = 200
 """Characters of a value that are kept; a longer one is known by its hash."""
 
@@ -60,8 +64,8 @@ def scan(source: Source) -> Table:
     """
     with connect() as engine:
         try:
-            ways, by_line = _probe(engine, source)
-            rows = _lines(engine, source) if by_line else None
+            ways, repeated = _probe(engine, source)
+            rows = _repeated(engine, source) if repeated else None
             rows, weight = (rows, "weight") if rows else (relation.table(source), None)
             columns: dict[str, Column] = {}
             for first in range(0, len(ways), COLUMNS_AT_ONCE):
@@ -80,7 +84,7 @@ def scan(source: Source) -> Table:
 
 
 def _probe(engine: duckdb.DuckDBPyConnection, source: Source) -> tuple[list[Way], bool]:
-    """Look at the first rows of the first and the last file: the ways of the columns, and whether lines repeat."""
+    """Look at the first rows of the first and the last file: the ways of the columns, and whether rows may repeat."""
     ways = [Way()] * len(source.names)
     if sum(file.stat().st_size for file in source.files) < SMALL:
         return ways, False
@@ -98,12 +102,30 @@ def _probe(engine: duckdb.DuckDBPyConnection, source: Source) -> tuple[list[Way]
         numbers = np.sort(np.asarray(found, dtype=float))
         if len(numbers) > MOST_KEYS:
             ways[i] = Way("bits", bits_within(numbers), float(np.median(numbers)))
-    by_line = False
-    if source.format == "csv" and len(source.names) > 1 and all(way.kind == EXACT for way in ways):
+    if len(source.names) < 2 or any(way.kind != EXACT for way in ways):
+        return ways, False
+    if source.format == "csv":
         first = f"SELECT line FROM ({relation.lines(source)}) LIMIT {PROBED_ROWS}"
         count, different = _one(engine, f"SELECT count(*), count(DISTINCT line) FROM ({first})")
-        by_line = 2 * different <= count
-    return ways, by_line
+        return ways, 2 * different <= count
+    return ways, source.format == "parquet" and len(source.names) <= COLUMNS_AT_ONCE
+
+
+def _repeated(engine: duckdb.DuckDBPyConnection, source: Source) -> str | None:
+    """Count rows as a whole, and return the SQL of the different ones with their weight; None where that can't be."""
+    return _lines(engine, source) if source.format == "csv" else _rows(engine, source)
+
+
+def _rows(engine: duckdb.DuckDBPyConnection, source: Source) -> str | None:
+    """Count a Parquet file's rows; None where its statistics don't give each different row a place in an array."""
+    engine.execute(f"SET perfect_ht_threshold = {ROW_BITS}")
+    cells = ", ".join(f"c{i}" for i in range(len(source.names)))
+    query = f"SELECT {cells}, count(*) AS weight FROM ({relation.table(source)}) GROUP BY ALL"
+    plan = engine.execute(f"EXPLAIN {query}").fetchall()
+    if not any("perfect hash" in str(part).lower() for row in plan for part in row):
+        return None
+    engine.execute(f"CREATE TEMP TABLE lines AS {query}")
+    return "FROM lines"
 
 
 def _lines(engine: duckdb.DuckDBPyConnection, source: Source) -> str | None:

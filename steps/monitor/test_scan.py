@@ -65,6 +65,26 @@ def test_lines_are_taken_only_where_they_repeat(tmp_path, mixed):
         assert not scan._probe(engine, mixed)[1]
 
 
+def test_rows_of_a_parquet_file_and_its_cells_give_the_same(tmp_path, monkeypatch):
+    lines = write(tmp_path / "rows.csv", patients(30_000, 3))
+    file = tmp_path / "rows.parquet"
+    columns = "{" + ", ".join(f"'{name}': 'BIGINT'" for name in NAMES) + "}"
+    with relation.connect() as engine:
+        csv = f"read_csv('{lines}', columns = {columns}, header = false, nullstr = '?')"
+        engine.execute(f"COPY (FROM {csv}) TO '{file}'")
+    monkeypatch.setattr(scan, "SMALL", 0)
+    one = replace(source(lines), files=(file,), format="parquet", types=dict.fromkeys(NAMES, "BIGINT"))
+    several = replace(one, files=(file, file))
+    with relation.connect() as engine:
+        assert scan._rows(engine, one)
+    with relation.connect() as engine:
+        assert scan._rows(engine, several) is None
+    by_row = scan.scan(one)
+    assert by_row.rows == 30_000 and scan.scan(several).rows == 60_000
+    monkeypatch.setattr(scan, "_rows", lambda *_: None)
+    assert same(by_row, scan.scan(one)) and same(by_row, scan.scan(source(lines)))
+
+
 @pytest.mark.parametrize("odd", ['"4",50,1,1,3', '"4","5\n0",1,1,3', "4 , 50,1 ,1,\t3"])
 def test_an_odd_line_late_in_the_file_changes_nothing(tmp_path, monkeypatch, odd):
     file = write(tmp_path / "rows.csv", patients(30_000, 3))
