@@ -27,7 +27,7 @@ _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(\d{8}/([a-z0-9-]+)/([a-z0-9-]+
 _ROOT = re.compile(r"\d{12}")
 _KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
 _XML, _JSON = "application/xml", "application/x-amz-json-1.1"
-_THREADS = 16
+THREADS = 16
 _CHANGES = {
     "iam": re.compile(r"(?!Get|List|Simulate|Generate).+"),
     "s3": re.compile(r"(Put|Delete)Bucket(Policy|Encryption)|(Create|Delete)Bucket"),
@@ -54,8 +54,10 @@ class Front:
 
     def __init__(self, app: Application, inner: Any) -> None:
         self._app, self._inner = app, inner
-        # Its own threads: permissions are asked for through this very port, and must not wait for other work.
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="access")
+        # Permissions are asked for through this very port. Whoever decides about one waits for those calls, so what
+        # they need must never wait for a decider's thread: reading has threads of its own.
+        self._deciding = ThreadPoolExecutor(THREADS, thread_name_prefix="access")
+        self._reading = ThreadPoolExecutor(2, thread_name_prefix="reading")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request, or let the inner application answer it."""
@@ -78,7 +80,11 @@ class Front:
         asked = requests.Request(service, method, path, query, headers, body)
         token = headers.get("x-amz-security-token") or query.get("X-Amz-Security-Token")
         try:
-            operation, params, identity, answering = await self._in_thread(self._permit, asked, key, token, region)
+            operation, params = await self._read(asked)
+            identity, answering = None, key
+            # Everybody may ask who he is; the answer is also how a key's owner is found here.
+            if not root and (service, operation) != ("sts", "GetCallerIdentity"):
+                identity, answering = await self._decide(self._permit, service, operation, params, key, token, region)
         except Refused as refused:
             await refuse(send, service, refused)
             return
@@ -91,14 +97,10 @@ class Front:
         await self._inner(scope, receive, send)
 
     def _permit(
-        self, request: requests.Request, key: str, token: str | None, region: str
-    ) -> tuple[str, dict[str, Any], Identity | None, str]:
-        """Operation, parameters, who asks (None for a root) and the account that answers. Raises Refused."""
-        operation, params = requests.read(request)
-        decides, service = enforce.access(self._app, region), request.service
-        # Everybody may ask who he is; the answer is also how a key's owner is found here.
-        if _ROOT.fullmatch(key) or (service, operation) == ("sts", "GetCallerIdentity"):
-            return operation, params, None, key
+        self, service: str, operation: str, params: Mapping[str, Any], key: str, token: str | None, region: str
+    ) -> tuple[Identity, str]:
+        """Who asks, and the account that answers. Raises Refused."""
+        decides = enforce.access(self._app, region)
         caller = self._app.emulator.caller(key, token)
         if caller is None:
             code = "InvalidAccessKeyId" if service == "s3" else "UnrecognizedClientException"
@@ -107,7 +109,7 @@ class Front:
             identity = decides.identities.of(caller[1])
             if identity is None:
                 raise enforce.Denied(f"User: {caller[1]} is not authorized: IAM doesn't know it.")
-            return operation, params, identity, decides.require(identity, service, operation, params)
+            return identity, decides.require(identity, service, operation, params)
         except (enforce.Denied, Unassumable) as error:
             raise Refused(*enforce.refusal_of(service), str(error)) from None
         except NoSuchKey as error:
@@ -124,7 +126,7 @@ class Front:
                 if (key := headers.get(_KEY_HEADER)) and message["status"] < 300:
                     decides = enforce.access(self._app, region)
                     try:
-                        await self._in_thread(decides.require_decrypt, identity, params, key.decode())
+                        await self._decide(decides.require_decrypt, identity, params, key.decode())
                     except enforce.Denied as error:
                         refused = True
                         await refuse(send, "s3", Refused(*enforce.refusal_of("s3"), str(error)))
@@ -143,8 +145,11 @@ class Front:
 
         return sending
 
-    async def _in_thread(self, act: Any, *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, act, *arguments)
+    async def _decide(self, act: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._deciding, act, *arguments)
+
+    async def _read(self, request: requests.Request) -> tuple[str, dict[str, Any]]:
+        return await asyncio.get_running_loop().run_in_executor(self._reading, requests.read, request)
 
 
 def _changes(service: str, operation: str) -> bool:
