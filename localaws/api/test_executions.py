@@ -251,6 +251,34 @@ def test_a_selective_execution_takes_the_others_results_from_its_source(account)
             pipeline.start(**config)
 
 
+def test_a_property_file_is_read_also_after_policies_have_changed(account):
+    role = f"arn:aws:iam::{account.number}:role/pipeline"
+    bucket = account.bucket()
+    code = "out = base / 'processing/out'; out.mkdir(parents=True, exist_ok=True); "
+    first = processing(role, "First", code + "(out / 'report.json').write_text('{\"a\": {\"b\": 7}}')")
+    place = {"S3Uri": f"s3://{bucket}/out", "LocalPath": "/opt/ml/processing/out", "S3UploadMode": "EndOfJob"}
+    first["Arguments"]["ProcessingOutputConfig"] = {"Outputs": [{"OutputName": "out", "S3Output": place}]}
+    first["PropertyFiles"] = [{"PropertyFileName": "Report", "OutputName": "out", "FilePath": "report.json"}]
+    queue = account.client("sqs").create_queue(QueueName="asked")["QueueUrl"]
+    ask = {"Name": "Ask", "Type": "Callback", "SqsQueueUrl": queue, "Arguments": {}, "DependsOn": ["First"]}
+    second = processing(role, "Second", DependsOn=["Ask"])
+    found = {"Std:JsonGet": {"PropertyFile": {"Get": "Steps.First.PropertyFiles.Report"}, "Path": "a.b"}}
+    second["Arguments"]["Environment"]["FOUND"] = {"Std:Join": {"On": "", "Values": [found, "!"]}}
+    pipeline = Pipeline(account, first, ask, second)
+    execution = pipeline.start()
+    while not (asked := account.client("sqs").receive_message(QueueUrl=queue).get("Messages")):
+        pass
+    # Nothing that is known of roles and buckets counts any more.
+    account.allow("pipeline", {"Effect": "Allow", "Action": "*", "Resource": "*"})
+    token = json.loads(asked[0]["Body"])["token"]
+    pipeline.client.send_pipeline_execution_step_success(CallbackToken=token)
+    assert pipeline.end(execution)["PipelineExecutionStatus"] == "Succeeded"
+    steps = pipeline.client.list_pipeline_execution_steps(PipelineExecutionArn=execution)["PipelineExecutionSteps"]
+    (job,) = [step["Metadata"]["ProcessingJob"]["Arn"] for step in steps if step["StepName"] == "Second"]
+    described = pipeline.client.describe_processing_job(ProcessingJobName=job.rsplit("/", 1)[1])
+    assert described["Environment"]["FOUND"] == "7!"
+
+
 def test_what_didn_t_succeed_in_the_source_can_t_be_taken(account):
     role = f"arn:aws:iam::{account.number}:role/pipeline"
     first, second = processing(role, "First", "raise SystemExit(1)"), processing(role, "Second")

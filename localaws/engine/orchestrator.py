@@ -218,10 +218,13 @@ class Engine:
         try:
             if self._from_cache(turn):
                 return
+            apart = turn.step.type in ("Lambda", "Callback", "Condition")
+            if not apart:
+                turn.read_ahead()
             with self._lock(key):
                 if self._still(key, name) is None:
                     return
-                if turn.step.type not in ("Lambda", "Callback", "Condition"):
+                if not apart:
                     with store.transaction():
                         self._settle(turn, steps.begin(turn))
                     return

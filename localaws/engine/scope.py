@@ -23,6 +23,7 @@ class ExecutionScope:
     ) -> None:
         body = execution.body
         self._app, self._record, self._definition, self._steps = app, execution, definition, steps
+        self._objects: dict[str, Any] = {}
         self.parameters: Mapping[str, Any] = definition.bind(body["_overrides"])
         self.execution: Mapping[str, Any] = {
             "StartDateTime": iso(body["StartTime"]),
@@ -49,7 +50,12 @@ class ExecutionScope:
         raise LookupError(wanted.output_name)
 
     def json_object(self, uri: str) -> Any:
-        """The JSON value of an S3 object; LookupError if it isn't there or isn't JSON."""
+        """The JSON value of an S3 object, asked for once; LookupError if it isn't there or isn't JSON."""
+        if uri not in self._objects:
+            self._objects[uri] = self._json_object(uri)
+        return self._objects[uri]
+
+    def _json_object(self, uri: str) -> Any:
         place, key = urlsplit(uri), self._record.key
         client = self._app.client("s3", key.account, key.region, self._record.body["_role"], key.name)
         try:

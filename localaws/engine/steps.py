@@ -54,6 +54,10 @@ class Turn:
         """A member beside the arguments, resolved."""
         return resolve(self.step.settings.get(name), self.scope)
 
+    def read_ahead(self) -> None:
+        """Read what references name in S3, as the execution's role, before a transaction in which nobody may wait."""
+        _ = self.arguments, [self.setting(name) for name in self.step.settings]
+
     def invoke(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Call SageMaker as the execution's role."""
         key = self.execution.key
