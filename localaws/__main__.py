@@ -35,6 +35,9 @@ _START_SECONDS = 60
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, or 1 after one sentence on standard error."""
     options = _parser().parse_args(arguments)
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        # No profile leads to these accounts, and one that isn't configured would stop every client in here.
+        os.environ.pop(name, None)
     try:
         return options.run(options) or 0
     except (WrongSetting, NotRunning, InvalidImageMap) as error:

@@ -56,6 +56,13 @@ def test_up_prints_what_a_client_needs_and_down_ends_it(up):
     assert (code, said) == (1, f"No localaws runs with the state folder {state}.\n")
 
 
+def test_a_profile_that_nobody_has_configured_is_no_matter(tmp_path):
+    state = tmp_path / "state"
+    code, _, said = command("up", "--state", state, "--port", "0", AWS_PROFILE="nobody-configured-it")
+    assert (code, said) == (0, "")
+    assert command("down", "--state", state)[0] == 0
+
+
 def test_the_clock_moves_forward_and_stays_there(up):
     state, _ = up
     before = command("clock", "--state", state)[1].strip()

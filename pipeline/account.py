@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.common import place
@@ -20,13 +21,22 @@ class WrongAccount(Exception):
 def session(settings: Settings) -> Any:
     """Return a session in the environment's account.
 
-    Local accounts take their id as access key; in AWS the usual chain of credentials has to lead there.
+    Local accounts take their id as access key, whatever profile a person's shell names; in AWS the usual chain of
+    credentials has to lead there.
     """
     if is_local():
         return boto3.Session(
-            aws_access_key_id=settings.account, aws_secret_access_key="local", region_name=settings.region
+            aws_access_key_id=settings.account,
+            aws_secret_access_key="local",
+            region_name=settings.region,
+            botocore_session=without_profile(),
         )
     return boto3.Session(region_name=settings.region)
+
+
+def without_profile() -> botocore.session.Session:
+    """Return a session that asks for no profile: AWS_PROFILE may name one that isn't configured here."""
+    return botocore.session.Session(session_vars={"profile": (None, None, None, None)})
 
 
 def enter(settings: Settings) -> Place:

@@ -245,6 +245,11 @@ class TestAccounts:
         code, _, error = run("batches", "--environment", "prod")
         assert code == 1 and error.startswith("prod: no usable credentials (Unable to locate credentials")
 
+    def test_local_accounts_ask_for_no_profile(self, run, world, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setenv("AWS_PROFILE", "nobody-configured-it")
+            assert run("batches", "--environment", "prod")[::2] == (0, "")
+
     def test_an_endpoint_that_does_not_answer_is_told(self, run, monkeypatch):
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")

@@ -46,11 +46,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
+    _alone()
     # A state of its own: neither `up` nor another run is disturbed.
     state = STATE / "runs" / str(os.getpid())
     shutil.rmtree(state, ignore_errors=True)
     acts.play(state, STATE / "run", options.runtime)
     shutil.rmtree(state, ignore_errors=True)
+
+
+def _alone() -> None:
+    """Let nothing that a person's shell says lead this process elsewhere than to its own accounts."""
+    for name in local.SILENT:
+        os.environ.pop(name, None)
 
 
 def _state(port: int) -> Path:
@@ -59,8 +66,7 @@ def _state(port: int) -> Path:
 
 def _up(options: argparse.Namespace) -> int:
     state = _state(options.port)
-    for name in local.SILENT:
-        os.environ.pop(name, None)
+    _alone()
     os.chdir(ROOT)
     failed = localaws(["up", *local.arguments(state, options.port, os.environ.get("BATON_RUNTIME", "process"))])
     if failed:

@@ -13,7 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "steps" / "images.json"
 REGISTRIES = ROOT / ".baton" / "registries.json"
-SILENT = ("PYTHONDONTWRITEBYTECODE", "AWS_ENDPOINT_URL", "AWS_PROFILE")
+SILENT = ("PYTHONDONTWRITEBYTECODE", "AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+"""Variables of a person's shell that lead elsewhere than to these accounts, or slow their steps down."""
 
 
 class CannotStart(Exception):
@@ -27,7 +28,7 @@ def arguments(state: Path, port: int, runtime: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return this process's environment without what would lead localaws elsewhere or slow its steps down."""
+    """Return this process's environment without what localaws has no use for."""
     return {name: value for name, value in os.environ.items() if name not in SILENT}
 
 

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from functions import package
 from pipeline import templates
+from pipeline.account import without_profile
 from pipeline.execution import render
 from pipeline.names import FUNCTIONS, PIPELINES, STEPS, Names
 from pipeline.release import Release
@@ -36,7 +37,7 @@ PRESENT = {
 
 JOB_LOGS = ("ProcessingJobs", "TrainingJobs", "TransformJobs")
 
-_session = functools.cache(boto3.Session)
+_session = functools.cache(lambda: boto3.Session(botocore_session=without_profile()))
 """One session for all accounts: its loader reads each service's model once."""
 
 
