@@ -4,7 +4,7 @@ bench/localaws: .venv/.ready .venvs/sdk/.ready setup/images ## pipelines of triv
 	@$(PY) -m bench.localaws
 
 .venvs/sdk/.ready: tests/sdk/pyproject.toml tests/sdk/uv.lock | $(UV)
-	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venvs/sdk $(UV) sync --quiet --locked --project tests/sdk
+	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venvs/sdk" $(UV) sync --quiet --locked --project tests/sdk
 	@touch $@
 
 .PHONY: soak soak/localaws

@@ -8,6 +8,9 @@ import random
 import threading
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from localaws.disk import DiskFull
 from localaws.events import outbox, targets
 
 if TYPE_CHECKING:
@@ -56,6 +59,9 @@ class Deliveries:
             self._wake.clear()
             try:
                 pause = self._round()
+            except (DiskFull, ClientError) as error:
+                _log.warning("events wait: %s", error)
+                pause = 1.0
             except Exception:
                 _log.exception("events could not be delivered; trying again")
                 pause = 1.0

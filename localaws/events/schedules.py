@@ -8,6 +8,7 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from localaws.disk import DiskFull
 from localaws.errors import NotFound
 from localaws.events import cron
 from localaws.events.shapes import iso
@@ -63,6 +64,8 @@ class Schedules:
         while not self._stopped.is_set():
             try:
                 self._look()
+            except DiskFull as error:
+                _log.warning("schedules wait: %s", error)
             except Exception:
                 if not self._stopped.is_set():
                     _log.exception("schedules could not be looked at")
