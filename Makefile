@@ -50,17 +50,17 @@ $(UV):
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.ready: uv.lock pyproject.toml | $(UV)
-	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv $(UV) sync --quiet --locked --all-groups --no-group scripts --inexact
+	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venv" $(UV) sync --quiet --locked --all-groups --no-group scripts --inexact
 	@touch $@
 
 .venvs/scripts/.ready: uv.lock pyproject.toml | $(UV)
-	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venvs/scripts $(UV) sync --quiet --locked --only-group scripts
+	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venvs/scripts" $(UV) sync --quiet --locked --only-group scripts
 	@touch $@
 
 .venvs/xgboost/.ready: uv.lock steps/train/pyproject.toml steps/infer/pyproject.toml | $(UV)
-	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venvs/xgboost $(UV) sync --quiet --locked --package baton-train --package baton-infer
+	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venvs/xgboost" $(UV) sync --quiet --locked --package baton-train --package baton-infer
 	@touch $@
 
 .venvs/%/.ready: uv.lock steps/%/pyproject.toml | $(UV)
-	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venvs/$* $(UV) sync --quiet --locked --package baton-$*
+	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venvs/$*" $(UV) sync --quiet --locked --package baton-$*
 	@touch $@

@@ -37,7 +37,7 @@ bench/images: .venv/.ready ## builds, starts and the docker runtime, as ratios m
 setup/images: .venvs/images/.ready
 
 .venvs/images/.ready: uv.lock images/pyproject.toml | $(UV)
-	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venvs/images $(UV) sync --quiet --locked --package baton-images
+	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venvs/images" $(UV) sync --quiet --locked --package baton-images
 	@touch $@
 
 FORCE:
