@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import socket
 import subprocess
 from pathlib import Path
@@ -77,3 +78,12 @@ def test_help_lists_every_target_that_the_readme_names():
     named = set(re.findall(r"`make ([a-z][a-z/-]*)", (ROOT / "README.md").read_text()))
     missing = {name for name in named if f"  {name.split('/')[0]}" not in listed}
     assert missing == set()
+
+
+def test_a_folder_whose_name_has_a_space_is_one_word_to_make():
+    rules = "".join(file.read_text() for file in (ROOT / "Makefile", *ROOT.glob("*/*.mk")))
+    targets = [line.split(":")[0].replace("%", "train") for line in rules.splitlines() if "/.ready:" in line]
+    said = run(f"make --dry-run --always-make CURDIR='/a folder' {' '.join(targets)}", dict(os.environ))
+    naming = [shlex.split(line) for line in said.splitlines() if "/a folder" in line]
+    assert len(naming) == len(targets) >= 6
+    assert all(any("/a folder/.venv" in word for word in words) for words in naming)
