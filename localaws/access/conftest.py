@@ -40,6 +40,9 @@ def function(account, code="return event", name="f"):
     return made["FunctionArn"]
 
 
+CODES = ("AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation")
+
+
 class Refused:
     """Expects a call to be refused for want of an action: `refused("s3:GetObject", call, …)`."""
 
@@ -47,7 +50,7 @@ class Refused:
         with pytest.raises(ClientError) as raised:
             call(**arguments)
         error = raised.value.response["Error"]
-        assert error["Code"] in ("AccessDenied", "AccessDeniedException", "AuthorizationError"), error
+        assert error["Code"] in CODES, error
         assert f"is not authorized to perform: {action} on resource: " in error["Message"], error
         return error["Message"]
 

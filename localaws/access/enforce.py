@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from localaws.api.call import Call
     from localaws.application import Application
 
-_CODES = {"s3": "AccessDenied", "sqs": "AccessDenied", "sns": "AuthorizationError", "sts": "AccessDenied"}
+_CODES = {
+    **dict.fromkeys(("s3", "sqs", "sts", "iam", "monitoring"), "AccessDenied"),
+    "sns": "AuthorizationError",
+    "ec2": "UnauthorizedOperation",
+}
 _IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)")
 _ANSWERED_BY_OWNER = {"s3", "kms", "ecr", "sqs", "sns", "lambda"}
 _PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")

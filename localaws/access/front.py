@@ -27,6 +27,7 @@ _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(\d{8}/([a-z0-9-]+)/([a-z0-9-]+
 _ROOT = re.compile(r"\d{12}")
 _KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
 _XML, _JSON = "application/xml", "application/x-amz-json-1.1"
+_FORM = "application/x-www-form-urlencoded"
 THREADS = 16
 _CHANGES = {
     "iam": re.compile(r"(?!Get|List|Simulate|Generate).+"),
@@ -86,7 +87,7 @@ class Front:
             if not root and (service, operation) != ("sts", "GetCallerIdentity"):
                 identity, answering = await self._decide(self._permit, service, operation, params, key, token, region)
         except Refused as refused:
-            await refuse(send, service, refused)
+            await refuse(send, service, refused, headers.get("content-type", ""))
             return
         if identity is not None and operation == "GetObject":
             send = self._watched(send, identity, params, region)
@@ -200,15 +201,17 @@ def _again(body: bytes, receive: Any) -> Any:
     return receiving
 
 
-async def refuse(send: Any, service: str, refused: Refused) -> None:
-    """Answer in the form that the service's clients read."""
+async def refuse(send: Any, service: str, refused: Refused, content_type: str = "") -> None:
+    """Answer in the form that the service's clients read; `content_type` is that of their request."""
     number, message, code = str(uuid.uuid4()), escape(str(refused)), refused.code
+    error = f"<Code>{code}</Code><Message>{message}</Message>"
+    kind = _XML
     if service == "s3":
-        kind = _XML
-        body = f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{number}</RequestId></Error>"
-    elif service in ("sns", "sts", "iam"):
-        kind = _XML
-        error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+        body = f"<Error>{error}<RequestId>{number}</RequestId></Error>"
+    elif service == "ec2":
+        body = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>{number}</RequestID></Response>"
+    elif service in ("sns", "sts", "iam") or content_type.startswith(_FORM):
+        error = f"<Error><Type>Sender</Type>{error}</Error>"
         body = f"<ErrorResponse>{error}<RequestId>{number}</RequestId></ErrorResponse>"
     else:
         kind = _JSON

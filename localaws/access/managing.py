@@ -1,7 +1,8 @@
 """Operations that make, describe, change and delete resources: the member of the request that names the resource.
 
-Source: the Service Authorization Reference, pages of IAM, S3, KMS, ECR, SQS, SNS, Lambda, Logs, EventBridge, CloudWatch
-and Budgets: each action's resource types, its condition keys, and which tags it may give when it creates something.
+Source: the Service Authorization Reference, pages of IAM, S3, KMS, ECR, SQS, SNS, Lambda, Logs, EventBridge,
+CloudWatch, EC2 and Budgets: each action's resource types, its condition keys, and which tags it may give when it
+creates something.
 """
 
 from __future__ import annotations
@@ -158,6 +159,9 @@ def needs(asked: Asked, prefix: str) -> Iterator[Need]:
     if asked.service == "s3":
         yield from _storage(asked)
         return
+    if asked.service == "ec2":
+        yield from _network(asked)
+        return
     operation = asked.operation
     action = f"{prefix}:{ACTIONS.get(asked.service, {}).get(operation, operation)}"
     keys = tag_keys(asked.params)
@@ -217,6 +221,33 @@ def _storage(asked: Asked) -> Iterator[Need]:
         yield Need(f"s3:{action}", f"arn:aws:s3:::{params['Bucket']}/{params['Key']}")
     else:
         yield Need(f"s3:{operation}", "*")
+
+
+def _network(asked: Asked) -> Iterator[Need]:
+    """VPC endpoints and tags; what only describes knows no resource."""
+    params, operation = asked.params, asked.operation
+
+    def of(member: str, kind: str) -> list[str]:
+        """ARNs of what a request names as `member`, alone or in a list."""
+        given = [value for name, value in params.items() if name.rstrip("0123456789.") == member and value]
+        return [asked.arn("ec2", f"{kind}/{value}") for value in given if isinstance(value, str)]
+
+    if operation == "CreateVpcEndpoint":
+        parts = (("VpcId", "vpc"), ("SubnetId", "subnet"), ("RouteTableId", "route-table"))
+        found = [arn for member, kind in (*parts, ("SecurityGroupId", "security-group")) for arn in of(member, kind)]
+        found.append(asked.arn("ec2", "vpc-endpoint/*"))
+    elif operation in ("ModifyVpcEndpoint", "DeleteVpcEndpoints"):
+        found = of("VpcEndpointId", "vpc-endpoint")
+    elif operation in ("CreateTags", "DeleteTags"):
+        found = [
+            asked.arn("ec2", f"{value.rpartition('-')[0]}/{value}")
+            for name, value in params.items()
+            if name.startswith("ResourceId.")
+        ]
+    else:
+        found = ["*"]
+    for resource in found or ["*"]:
+        yield Need(f"ec2:{operation}", resource)
 
 
 def passed(asked: Asked) -> Iterator[Need]:

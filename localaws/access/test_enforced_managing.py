@@ -169,6 +169,25 @@ def test_queues_topics_and_buses_made_and_kept(account, acting, refused):
     refused("events:ListRules", events.list_rules, EventBusName="app")
 
 
+def test_endpoints_of_networks(account, acting, refused):
+    own = account.client("ec2")
+    vpc = own.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    table = own.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    made = {"VpcId": vpc, "ServiceName": "com.amazonaws.us-east-1.s3", "RouteTableIds": [table]}
+    everything = f"arn:aws:ec2:us-east-1:{account.number}"
+    makes = ["ec2:CreateVpcEndpoint", "ec2:ModifyVpcEndpoint", "ec2:CreateTags"]
+    ec2 = acting("ec2", allow(makes, f"{everything}:*/*"))
+    endpoint = ec2.create_vpc_endpoint(**made)["VpcEndpoint"]["VpcEndpointId"]
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, ResetPolicy=True)
+    ec2.create_tags(Resources=[endpoint], Tags=[{"Key": "a", "Value": "b"}])
+    refused("ec2:DescribeVpcEndpoints", ec2.describe_vpc_endpoints)
+    refused("ec2:DeleteVpcEndpoints", ec2.delete_vpc_endpoints, VpcEndpointIds=[endpoint])
+    ec2 = acting("ec2", allow(makes, [f"{everything}:vpc/*", f"{everything}:vpc-endpoint/*"]))
+    assert f"route-table/{table}" in refused("ec2:CreateVpcEndpoint", ec2.create_vpc_endpoint, **made)
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, ResetPolicy=True)
+    refused("ec2:CreateTags", ec2.create_tags, Resources=[table], Tags=[{"Key": "a", "Value": "b"}])
+
+
 def test_roles_handed_on_to_other_services(account, acting, refused):
     job = account.role("job")
     account.client("events").put_rule(Name="r", EventPattern='{"source": ["x"]}')

@@ -175,7 +175,7 @@ class Embedded:
     async def _refuse(self, scope: Any, send: Any, error: ApiError) -> None:
         headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
         service = self._service_of(scope["method"], scope["path"], headers, {})
-        await refuse(send, service, Refused(error.status, error.code, error.message))
+        await refuse(send, service, Refused(error.status, error.code, error.message), headers.get("content-type", ""))
 
     @staticmethod
     def _takes_room(scope: Any, beginning: bytes) -> bool:
