@@ -29,6 +29,7 @@ def test_goals_are_ratios_within_a_format():
 
     found = goals([line("this monitor", "csv", 9.0), line("duckdb", "csv", 10.0), line("polars", "csv", 12.0),
                    line("spark", "csv", 0.5), line("duckdb", "parquet", 99.0)])  # fmt: skip
-    assert [(round(figure, 2), met) for _, figure, _, met in found] == [
+    assert [(round(goal.figure, 2), goal.met) for goal in found] == [
         (0.75, False), (18.0, False), (0.4, True), (0.25, True),
     ]  # fmt: skip
+    assert found[0].by_processors == 1.0
