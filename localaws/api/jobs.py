@@ -74,7 +74,12 @@ def list_processing_jobs(call: Call) -> dict[str, Any]:
 @answers("ListTrainingJobs")
 def list_training_jobs(call: Call) -> dict[str, Any]:
     """The account's training jobs."""
-    return page(call, "TrainingJobSummaries", TRAINING.kind)
+    filters = {
+        "TrainingPlanArnEquals": "json_extract(body, '$.ResourceConfig.TrainingPlanArn') = ?",
+        "WarmPoolStatusEquals": "json_extract(body, '$.WarmPoolStatus.Status') = ?",
+    }
+    where = [(sql, call.request[name]) for name, sql in filters.items() if name in call.request]
+    return page(call, "TrainingJobSummaries", TRAINING.kind, where=where)
 
 
 @answers("ListTransformJobs")

@@ -5,7 +5,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.conftest import allow, ended
+from localaws.conftest import REGION, allow, ended
 
 
 @pytest.fixture
@@ -103,6 +103,23 @@ def test_statuses_and_prefixes_are_filters(account, sagemaker):
     found = sagemaker.list_pipelines(PipelineNamePrefix="a")["PipelineSummaries"]
     assert {item["PipelineName"] for item in found} == {"a-1", "a-2"}
     assert sagemaker.list_pipelines(PipelineNamePrefix="1")["PipelineSummaries"] == []
+
+
+def test_training_jobs_are_filtered_by_plan_and_warm_pool(account, sagemaker):
+    plan = f"arn:aws:sagemaker:{REGION}:{account.number}:training-plan/plan"
+    for name, more in (("planned", {"TrainingPlanArn": plan}), ("plain", {})):
+        sagemaker.create_training_job(
+            TrainingJobName=name,
+            RoleArn=account.role(name),
+            AlgorithmSpecification={"TrainingImage": "image", "TrainingInputMode": "File"},
+            OutputDataConfig={"S3OutputPath": "s3://nowhere"},
+            ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1, **more},
+            StoppingCondition={"MaxRuntimeInSeconds": 60},
+        )
+    found = sagemaker.list_training_jobs(TrainingPlanArnEquals=plan)["TrainingJobSummaries"]
+    assert [item["TrainingJobName"] for item in found] == ["planned"]
+    assert sagemaker.list_training_jobs(WarmPoolStatusEquals="Available")["TrainingJobSummaries"] == []
+    assert len(sagemaker.list_training_jobs()["TrainingJobSummaries"]) == 2
 
 
 def test_an_account_sees_its_own(account, other):
