@@ -73,12 +73,7 @@ def _up(options: argparse.Namespace) -> int:
         return failed
     address = process.running(state)["address"]
     os.environ["AWS_ENDPOINT_URL"] = address
-    life = Life(address, lambda line: print(line, file=sys.stderr))
-    life.resources()
-    life.build()
-    life.promote()
-    for environment in ("dev", "prod"):
-        life.put(environment, "labelled/part-1.csv")
+    Life(address, lambda line: print(line, file=sys.stderr)).begin()
     return 0
 
 

@@ -88,6 +88,18 @@ class Life:
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(_mailbox, self.accounts.values()))
 
+    def begin(self) -> None:
+        """Make what `make up` leaves: a release in dev and prod, the first labelled part in both, no version yet."""
+        self.resources()
+        self.build()
+        self.promote()
+        self.label()
+
+    def label(self) -> None:
+        """Put the first labelled part into dev and prod."""
+        for name in ("dev", "prod"):
+            self.put(name, "labelled/part-1.csv")
+
     def build(self) -> Release:
         """Put every step's image into dev's registry, and deploy them in dev."""
         digests = json.loads(PUSHED.read_text())["images"] if self._runtime == "docker" else source.register("dev")
@@ -98,8 +110,7 @@ class Life:
 
     def train(self) -> int:
         """Train in dev on the first labelled part; return the number of the version that was registered."""
-        for name in ("dev", "prod"):
-            self.put(name, "labelled/part-1.csv")
+        self.label()
         self.story.training = self._start("dev", "train", "First training")
         self.succeed("dev", self.story.training)
         return self._newest_version()

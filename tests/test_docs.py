@@ -26,8 +26,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def accounts(life, address):
     """What `make up` leaves: the release in dev and prod, and the first labelled part in both."""
-    for environment in ("dev", "prod"):
-        life.put(environment, "labelled/part-1.csv")
+    life.label()
     return life
 
 

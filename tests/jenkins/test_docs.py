@@ -1,12 +1,15 @@
 """The pages on promotion and Jenkins: each command runs as it stands, and what they name is there."""
 
 import json
+import os
 import re
 import subprocess
 
 import pytest
 
-from promotion import refusals
+from promotion import accounts, refusals
+from rehearsal import local
+from rehearsal.life import Life
 from tests.jenkins.conftest import ROOT, TOOLS
 
 PAGE = (ROOT / "docs" / "promotion.md").read_text()
@@ -14,22 +17,31 @@ COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) fo
 REFUSED = PAGE.partition("## What is refused")[2].partition("##")[0]
 
 
-def test_every_command_of_the_page_on_promotion_runs(stage):
-    assert len(COMMANDS) >= 9
-    for command in COMMANDS:
-        if command.startswith("make approve"):
-            command = command.replace("VERSION=2", f"VERSION={newest_version(stage)}")
-        done = subprocess.run(
-            command, shell=True, cwd=stage.checkout, env=stage.environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{command}\n{done.stdout}"
-    assert stage.serving() == "first"
+@pytest.fixture
+def up(checkout, tmp_path):
+    """Where local accounts answer in which there is what `make up` leaves."""
+    with pytest.MonkeyPatch.context() as patch, local.serving(tmp_path / "accounts") as address:
+        patch.setenv("AWS_ENDPOINT_URL", address)
+        Life(address).begin()
+        yield address
+    accounts.account.cache_clear()
 
 
-def newest_version(stage):
-    listed = stage.client("registry", "sagemaker").list_model_packages(ModelPackageGroupName="mammography")
-    return max(item["ModelPackageVersion"] for item in listed["ModelPackageSummaryList"])
+def test_the_commands_of_the_page_on_promotion_run_from_top_to_bottom(up, checkout):
+    known = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BATON_"))}
+    script = "\n".join(["set -x", *COMMANDS]).replace("http://127.0.0.1:4566", up)
+    done = subprocess.run(
+        ["sh", "-eu", "-c", script], cwd=checkout, env=known, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    said = dict(zip(COMMANDS, re.split(r"^\+ .*\n", done.stdout, flags=re.MULTILINE)[1:], strict=True))
+    assert (
+        re.search(r"^prod: 1\.0 *$", said["make releases"], re.MULTILINE)
+        and "It has run in dev for a week" in said["make releases"]
+    )
+    assert said[COMMANDS[-1]].endswith("prod runs release 1.0.\n")
+    assert done.stdout.count("canary batch: ") == 5
 
 
 @pytest.mark.parametrize("name", re.findall(r"`([A-Z]\w+)`", REFUSED))
