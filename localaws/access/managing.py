@@ -123,14 +123,14 @@ def _budget(asked: Asked, given: Any) -> str:
 
 MEMBERS: dict[str, dict[str, Named]] = {
     "iam": {
+        "InstanceProfileName": _of_iam("instance-profile"),
         "RoleName": _role,
+        "GroupName": _of_iam("group"),
+        "UserName": _of_iam("user"),
         "PolicyArn": _arn,
         "PolicyName": _of_iam("policy"),
         "OpenIDConnectProviderArn": _arn,
         "Url": lambda asked, url: f"arn:aws:iam::{asked.account}:oidc-provider/{url.split('://')[-1]}",
-        "InstanceProfileName": _of_iam("instance-profile"),
-        "UserName": _of_iam("user"),
-        "GroupName": _of_iam("group"),
     },
     "ecr": {"repositoryNames": _repository, "repositoryName": _repository, "resourceArn": _arn},
     "sqs": {"QueueUrl": _queue, "QueueName": _part("sqs", "")},
@@ -146,6 +146,12 @@ MEMBERS: dict[str, dict[str, Named]] = {
     "budgets": {"BudgetName": _budget, "Budget": _budget, "ResourceARN": _arn},
 }
 """Which members name a resource, the first one that is there counts."""
+
+NAMED_BY_NAME = {
+    "events": {"CreateEventBus", "DeleteEventBus", "DescribeEventBus", "UpdateEventBus"},
+    "sns": {"CreateTopic"},
+}
+"""Operations whose member `Name` is what it says there; others' names mean something else."""
 
 UNNAMED = {("ecr", "DescribeRepositories"): "repository/*", ("events", "DescribeEventBus"): "event-bus/default"}
 """Resources of operations that need not name any."""
@@ -177,6 +183,8 @@ def _resources(asked: Asked) -> list[str]:
     if (asked.service, asked.operation) in NO_RESOURCE:
         return ["*"]
     for member, named in MEMBERS.get(asked.service, {}).items():
+        if member == "Name" and asked.operation not in NAMED_BY_NAME[asked.service]:
+            continue
         if value := asked.params.get(member):
             values = value if isinstance(value, list) else [value]
             return [named(asked, item) for item in values]
