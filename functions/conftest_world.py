@@ -223,6 +223,23 @@ class World:
             Publish=True,
         )["Version"]
 
+    def calling(self, function: str) -> dict:
+        """Return the step Resolve that calls one of the project's functions for the newest batch."""
+        version = self.deploy(function)
+        arn = f"arn:aws:lambda:us-east-1:{self.place.account}:function:{self.place.project}-{function}:{version}"
+        arguments = {
+            "action": "batch",
+            "batch_data_url": "newest",
+            "execution_arn": {"Get": "Execution.PipelineExecutionArn"},
+        }
+        return {
+            "Name": "Resolve",
+            "Type": "Lambda",
+            "FunctionArn": arn,
+            "Arguments": arguments,
+            "OutputParameters": [],
+        }
+
     def push(self, step: str = "monitor") -> str:
         """Put an image into prod's registry; return its URI."""
         ecr, repository = self.prod("ecr"), f"{self.place.project}/{step}"

@@ -108,7 +108,7 @@ def definition(settings: Settings, release: Release) -> Definition:
                 join(
                     "Batch ",
                     function_output(resolve, "BatchId"),
-                    " drifted from the baseline of ",
+                    " is not like the baseline of ",
                     function_output(resolve, "ModelPackageArn"),
                     ". See ",
                     processing_output(monitor, "monitoring"),

@@ -13,6 +13,9 @@ NEWEST = "newest"
 """Stands for the newest batch that waits."""
 
 ARRIVALS = "data/batches/"
+LABELLED = "data/labelled/"
+"""Where labelled data lies."""
+
 CANARY = "data/canary/"
 """Where batches lie that only try whether a release scores: nothing is trained because of one."""
 

@@ -35,6 +35,14 @@ class BatchChanged(Refused):
     """The batch's objects were overwritten while it was scored."""
 
 
+class NothingScored(Refused):
+    """The model could read no row of the batch."""
+
+
+class WrongInput(Refused):
+    """What is to be trained on lies elsewhere than labelled data does."""
+
+
 class NoApprovedModel(Refused):
     """No version is approved."""
 

@@ -52,6 +52,7 @@ class Entry:
         verdict: the monitor's verdict, once there is one.
         report: S3 URL of the monitor's files.
         predictions: S3 URL of the scored rows.
+        unscored: how many rows among them the model could not read.
         sentence: why it was refused or failed.
         released: who let it through, when and why.
         history: earlier states, oldest first.
@@ -65,6 +66,7 @@ class Entry:
     verdict: dict[str, Any] | None = None
     report: str | None = None
     predictions: str | None = None
+    unscored: int = 0
     sentence: str | None = None
     released: dict[str, str] | None = None
     history: tuple[dict[str, Any], ...] = field(default=())
@@ -74,6 +76,10 @@ class Entry:
         entry = replace(self, state=state, **changes)
         line = {"at": now(), "state": state, "execution": entry.execution, "version": entry.version}
         return replace(entry, history=(*self.history, line))
+
+    def waits(self, version: int) -> bool:
+        """Whether the batch, set aside before, may be tried under a version."""
+        return self.state in (REFUSED, FAILED) and (version > self.version or self.released is not None)
 
     def let_through(self, by: str, reason: str) -> Entry:
         """Return the entry of a batch that a person lets through.
@@ -100,7 +106,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def claim(entry: Entry | None, batch: Batch, execution: str, version: int, holder_runs: bool, asked: bool) -> Entry:
+def claim(entry: Entry | None, batch: Batch, execution: str, version: int, held: bool, asked: bool) -> Entry:
     """Return the entry with which an execution takes a batch: the ledger's one rule.
 
     Args:
@@ -108,7 +114,7 @@ def claim(entry: Entry | None, batch: Batch, execution: str, version: int, holde
         batch: what is to be scored.
         execution: ARN of the execution that asks.
         version: number of the approved version.
-        holder_runs: whether the execution that the entry names still runs.
+        held: whether the execution that the entry names still has the batch.
         asked: whether the batch was asked for by name: a failed one is tried again only then, or under a
             newer version, or released.
 
@@ -122,20 +128,21 @@ def claim(entry: Entry | None, batch: Batch, execution: str, version: int, holde
     if entry.state == CLAIMED:
         if entry.execution == execution:
             return entry
-        if holder_runs:
+        if held:
             raise BatchRefused(f"Batch {batch.id} is being scored by {entry.execution}.")
         return entry.becomes(CLAIMED, execution=execution, version=version)
-    newer = version > entry.version
     if entry.state == REFUSED:
-        if not (newer or entry.released):
+        if not entry.waits(version):
             raise BatchRefused(
                 f"Batch {batch.id} was refused under version {entry.version}: it waits for a newer version, "
                 f"or for a person to release it."
             )
         return entry.becomes(CLAIMED, execution=execution, version=version, enforced=False)
-    if not (newer or entry.released or asked):
+    if not (entry.waits(version) or asked):
         raise BatchRefused(f"Batch {batch.id} failed under version {entry.version}: {entry.sentence}")
-    return entry.becomes(CLAIMED, execution=execution, version=version)
+    # A person lets through what the monitor said; of what failed otherwise nobody knows yet what it will say.
+    enforced = entry.enforced and not (entry.released and entry.verdict)
+    return entry.becomes(CLAIMED, execution=execution, version=version, enforced=enforced)
 
 
 def key(batch: str) -> str:

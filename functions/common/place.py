@@ -6,6 +6,7 @@ import functools
 import json
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -15,6 +16,9 @@ from botocore.exceptions import ClientError
 CONFIG = Config(retries={"mode": "standard", "max_attempts": 5})
 RUNNING = ("Executing", "Stopping")
 """Statuses of an execution that hasn't ended."""
+
+ABANDONED = timedelta(minutes=15)
+"""Longest life of a Lambda invocation: what one has begun and not ended by then, it never will."""
 
 GONE = {"NoSuchKey", "404", "NotFound"}
 RACE_LOST = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}

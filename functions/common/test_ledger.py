@@ -27,6 +27,15 @@ TAKEN = [
     pytest.param(entry(REFUSED, released=RELEASED), 3, False, False, False, id="refused, let through"),
     pytest.param(entry(FAILED), 4, False, False, True, id="failed, newer version"),
     pytest.param(entry(FAILED, released=RELEASED), 3, False, False, True, id="failed, let through"),
+    pytest.param(
+        entry(FAILED, released=RELEASED, verdict={"malformed": True}),
+        3,
+        False,
+        False,
+        False,
+        id="malformed, let through",
+    ),
+    pytest.param(entry(FAILED, verdict={"malformed": True}), 4, False, False, True, id="malformed, newer version"),
     pytest.param(entry(FAILED), 3, False, True, True, id="failed, asked for by name"),
     pytest.param(entry(FAILED, enforced=False), 4, False, False, False, id="refused once, then failed"),
 ]

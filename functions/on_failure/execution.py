@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from functions.common import failures
 from functions.common.place import Place, client, pipeline_and_id, read_json, split
+from functions.common.waiting import NEXT
 
 DRIFT = "Drift"
 """Name of the Fail step that refuses a batch."""
@@ -29,6 +30,7 @@ class Failure:
         batch: identity of the batch it was about, or None.
         package: ARN of the version it ran under, or None.
         monitoring: S3 URL of what the monitor wrote, or None.
+        followed: whether it was started for a batch that waited behind another.
     """
 
     execution: str
@@ -38,6 +40,7 @@ class Failure:
     batch: str | None
     package: str | None
     monitoring: str | None
+    followed: bool = False
 
     @property
     def drift(self) -> bool:
@@ -73,6 +76,7 @@ def read(place: Place, execution: str) -> Failure | None:
         "batch": outputs.get("BatchId"),
         "package": outputs.get("ModelPackageArn"),
         "monitoring": _monitoring(steps.get("Monitor", {})),
+        "followed": described.get("PipelineExecutionDisplayName", "").startswith(NEXT),
     }
     if not failed:
         sentence = described.get("FailureReason", "SageMaker gives no reason.")
@@ -102,6 +106,9 @@ def _describe_job(step: dict) -> dict:
 
 
 def _monitoring(step: dict) -> str | None:
+    """Return where the monitor's report lies: SageMaker brings nothing of a job that failed."""
+    if step.get("StepStatus") != "Succeeded":
+        return None
     outputs = _describe_job(step).get("ProcessingOutputConfig", {}).get("Outputs", [])
     return next((output["S3Output"]["S3Uri"] for output in outputs if output["OutputName"] == "monitoring"), None)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from functions.common import registry
+from functions.common.batches import LABELLED
 from functions.common.objects import contents, training_set
 from functions.common.place import RUNNING, Place, client, read_json, write_json
 from functions.on_failure.gate import Facts, Start
@@ -60,7 +61,7 @@ def gather(place: Place, batch: str, cause: str, starts: list[Start]) -> Facts:
 
 def _labels(place: Place) -> tuple[int, str | None]:
     """Return how many labelled objects the champion has not seen, and which version saw exactly these."""
-    present = set(contents(f"s3://{place.data_bucket}/data/labelled/").values())
+    present = set(contents(f"s3://{place.data_bucket}/{LABELLED}").values())
     champion = registry.champion(place)
     seen = (registry.seen_contents(champion) if champion else None) or set()
     unseen = len(present - seen)

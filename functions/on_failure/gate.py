@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from functions.common.place import ABANDONED
+
 DAY = timedelta(hours=24)
-ABANDONED = timedelta(minutes=15)
-"""Longest life of a Lambda invocation: what one has begun and not ended by then, it never will."""
 
 
 @dataclass(frozen=True)

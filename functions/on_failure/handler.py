@@ -10,7 +10,9 @@ from typing import Any
 from functions.common import ledger
 from functions.common.batches import CANARY
 from functions.common.failures import NoBatchWaiting
-from functions.common.place import LostRace, Place, client, put_json, read_json, split, write_json
+from functions.common.place import ABANDONED, LostRace, Place, client, put_json, read_json, split, write_json
+from functions.common.registry import version_of
+from functions.common.waiting import begin_next
 from functions.on_failure import execution as executions
 from functions.on_failure import facts as gathering
 from functions.on_failure import gate, words
@@ -28,7 +30,7 @@ def handle(event: dict, context: Any) -> dict:
         context: Lambda's; a repeated invocation has the same `aws_request_id`.
 
     Returns:
-        What was done: {"outcome": "retraining" | "held" | "no-batch" | "alert" | "nothing", …}
+        What was done: {"outcome": "retraining" | "held" | "malformed" | "no-batch" | "alert" | "nothing", …}
     """
     place = Place.here()
     arn, ended = event["detail"]["pipelineExecutionArn"], event["detail"]["executionEndTime"]
@@ -40,12 +42,16 @@ def handle(event: dict, context: Any) -> dict:
     if failure is None:
         outcome = {"outcome": "nothing", "why": "the execution isn't failed"}
     elif failure.drift and not _canary(place, failure):
-        outcome = _drift(place, failure)
+        outcome = _refused(place, failure)
+    elif failure.name == NoBatchWaiting.__name__ and failure.followed:
+        outcome = {"outcome": "nothing", "why": "another execution took the batch that waited"}
     elif failure.name == NoBatchWaiting.__name__:
         outcome = _tell(place, "no-batch", *words.no_batch(place, failure))
     else:
         _set_aside(place, failure, ledger.FAILED, failure.sentence)
         outcome = _tell(place, "alert", *words.alert(place, failure))
+    if failure and failure.batch and failure.package:
+        begin_next(place, version_of(failure.package))
     put_json(place.data_bucket, key, {**outcome, **note, "done": True})
     return outcome
 
@@ -68,7 +74,7 @@ def _open(note: dict[str, Any], before: dict[str, Any]) -> bool:
         # An execution that was retried can fail again.
         return note["ended"] > before["ended"]
     age = datetime.fromisoformat(note["at"]) - datetime.fromisoformat(before["at"])
-    return not before["done"] and (note["request"] == before["request"] or age >= gate.ABANDONED)
+    return not before["done"] and (note["request"] == before["request"] or age >= ABANDONED)
 
 
 def _canary(place: Place, failure: Failure) -> bool:
@@ -77,9 +83,17 @@ def _canary(place: Place, failure: Failure) -> bool:
     return entry is not None and split(entry.batch.url)[1].startswith(CANARY)
 
 
-def _drift(place: Place, failure: Failure) -> dict:
+def _refused(place: Place, failure: Failure) -> dict:
+    """Deal with a batch that the monitor refused: what isn't a table like the baseline's says nothing of the world."""
     verdict = executions.verdict(failure)
     reason = verdict["sentence"] if verdict else failure.sentence
+    if verdict and verdict.get("malformed"):
+        _set_aside(place, failure, ledger.FAILED, reason, verdict)
+        return _tell(place, "malformed", *words.malformed(place, failure, reason))
+    return _drift(place, failure, reason, verdict)
+
+
+def _drift(place: Place, failure: Failure, reason: str, verdict: dict | None) -> dict:
     _set_aside(place, failure, ledger.REFUSED, reason, verdict)
     decision, facts, execution = _gate(place, failure, reason)
     if execution:

@@ -14,18 +14,6 @@ def failed(world, part, *steps):
     return read(world.place, execution)
 
 
-def called(world, function):
-    """A step that calls one of the project's functions."""
-    version = world.deploy(function)
-    arn = f"arn:aws:lambda:us-east-1:333333333333:function:{world.place.project}-{function}:{version}"
-    arguments = {
-        "action": "batch",
-        "batch_data_url": "newest",
-        "execution_arn": {"Get": "Execution.PipelineExecutionArn"},
-    }
-    return {"Name": "Resolve", "Type": "Lambda", "FunctionArn": arn, "Arguments": arguments, "OutputParameters": []}
-
-
 def test_drift_is_the_fail_step_of_that_name(world):
     found = failed(world, "inference", fail("Drift", "It drifted."))
     assert (found.step, found.name, found.sentence, found.drift) == ("Drift", "Drift", "It drifted.", True)
@@ -38,7 +26,7 @@ def test_any_other_fail_step_is_no_drift(world):
 
 
 def test_a_functions_own_name_and_sentence_come_before_sagemakers(world):
-    found = failed(world, "inference", called(world, "resolve"))
+    found = failed(world, "inference", world.calling("resolve"))
     assert (found.step, found.name) == ("Resolve", "NoApprovedModel")
     assert found.sentence == f"No version of {world.place.project} is approved."
     assert found.where == "step Resolve (NoApprovedModel)"

@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.on_failure.gate import ABANDONED, Facts, Start, begun, decide
+from functions.common.place import ABANDONED
+from functions.on_failure.gate import Facts, Start, begun, decide
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -39,12 +39,12 @@ def failed(world, part, *steps):
     return execution
 
 
-def drifted(world, batch=SHIFTED, url="s3://x/data/batches/shifted.csv"):
+def drifted(world, batch=SHIFTED, url="s3://x/data/batches/shifted.csv", verdict=VERDICT):
     """An execution that refused a batch that it had claimed."""
     execution = failed(
         world, "inference",
         world.resolve(BatchId=batch, ModelPackageArn="arn:none/3"),
-        world.monitor({"verdict.json": json.dumps(VERDICT)}),
+        world.monitor({"verdict.json": json.dumps(verdict)}),
         fail("Drift", f"Batch {batch} drifted.", "Monitor"),
     )  # fmt: skip
     claim(world, batch, execution, url)
@@ -237,9 +237,51 @@ def test_a_crash_of_the_monitor_alerts_without_retraining(ready):
     ((subject, text),) = ready.mails()
     assert subject.endswith("-inference: step Monitor failed")
     assert f"step Monitor failed: {message}" in text and "Nothing was retrained." in text
+    assert "Report:" not in text
     assert ready.executions("train") == []
     entry, _ = ledger.read(ready.place, SHIFTED)
     assert (entry.state, entry.sentence, entry.verdict) == ("failed", message, None)
+
+
+def test_a_malformed_batch_has_failed_and_nothing_is_retrained(ready):
+    sentence = "Malformed: 1 violation in 48 rows: age (missing column)."
+    verdict = {**VERDICT, "malformed": True, "sentence": sentence}
+    refused = drifted(ready, verdict=verdict)
+    assert handle(event(ready, refused), context())["outcome"] == "malformed"
+    ((subject, text),) = ready.mails()
+    assert subject.endswith(f"batch {SHIFTED} is malformed")
+    assert sentence in text and "Nothing was retrained" in text and "A corrected file is a new batch" in text
+    assert ready.executions("train") == []
+    entry, _ = ledger.read(ready.place, SHIFTED)
+    assert (entry.state, entry.sentence, entry.verdict) == ("failed", sentence, verdict)
+
+
+def test_a_batch_that_failed_lets_the_next_one_begin(ready):
+    refused = drifted(ready)
+    ready.put("data/batches/next.csv")
+    handle(event(ready, refused), context())
+    (begun,) = set(ready.executions("inference")) - {refused}
+    assert ready.describe(begun)["PipelineExecutionDescription"].startswith("Batch next-")
+
+
+def test_an_execution_that_had_no_batch_begins_none(ready):
+    crashed = failed(ready, "inference", fail("Crash", "It crashed."))
+    ready.put("data/batches/next.csv")
+    ready.act_as("on_failure")
+    assert handle(event(ready, crashed), context())["outcome"] == "alert"
+    assert ready.executions("inference") == [crashed]
+
+
+def test_people_are_told_that_no_batch_waits_unless_it_was_one_that_waited_behind_another(ready):
+    ready.version()
+    ready.pipeline("inference", ready.calling("resolve"))
+    asked, followed = ready.start("inference"), ready.start("inference", PipelineExecutionDisplayName="next-a-0123")
+    assert [ready.end(execution) for execution in (asked, followed)] == ["Failed", "Failed"]
+    ready.act_as("on_failure")
+    assert handle(event(ready, followed), context("one"))["outcome"] == "nothing"
+    assert ready.mails() == []
+    assert handle(event(ready, asked), context("two"))["outcome"] == "no-batch"
+    assert [subject for subject, _ in ready.mails()] == [f"{ready.place.project} prod: no batch waits to be scored"]
 
 
 def test_a_missed_gate_alerts_with_its_own_sentence(ready):

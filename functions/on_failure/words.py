@@ -35,6 +35,15 @@ def held(place: Place, failure: Failure, reason: str, held_by: tuple[str, ...]) 
     )
 
 
+def malformed(place: Place, failure: Failure, reason: str) -> tuple[str, str]:
+    """Tell that a batch isn't a table like the baseline's."""
+    return subject(place, f"batch {failure.batch} is malformed"), _text(
+        f"Batch {failure.batch} was refused: {reason}",
+        "Nothing was retrained: a table of other columns or types says nothing about the world.",
+        *_correct(place, failure),
+    )
+
+
 def no_batch(place: Place, failure: Failure) -> tuple[str, str]:
     """Tell that an execution found nothing to score."""
     return subject(place, "no batch waits to be scored"), _text(
@@ -47,19 +56,37 @@ def alert(place: Place, failure: Failure) -> tuple[str, str]:
     """Tell anything else that went wrong, in the job's own sentence."""
     lines = [f"{failure.pipeline}: {failure.where} failed: {failure.sentence}"]
     if failure.batch:
-        lines += [f"Nothing was retrained. Batch {failure.batch} is set aside.", *_set_aside(place, failure)[1:]]
+        lines += [f"Nothing was retrained. Batch {failure.batch} is set aside.", *_correct(place, failure)]
     return subject(place, f"{failure.pipeline}: {failure.where} failed"), _text(
         *lines, f"Execution: {failure.execution}"
     )
 
 
 def _set_aside(place: Place, failure: Failure) -> list[str]:
-    lines = [
+    return [
         "The batch is set aside. It is scored by itself once a newer version is approved.",
-        f"To let it through now: python -m pipeline release-batch --environment {place.environment} --batch "
-        f'{failure.batch} --reason "…"',
+        f"To let it through now: {_release(place, failure)}",
+        *_report(failure),
     ]
-    return lines + ([f"Report: {failure.monitoring}/report.html"] if failure.monitoring else [])
+
+
+def _correct(place: Place, failure: Failure) -> list[str]:
+    return [
+        "A corrected file is a new batch, under whatever name it arrives.",
+        f"To try this one again as it is: {_release(place, failure)}",
+        *_report(failure),
+    ]
+
+
+def _release(place: Place, failure: Failure) -> str:
+    return (
+        f"python -m pipeline release-batch --environment {place.environment} --batch {failure.batch} "
+        '--reason "…"'
+    )  # fmt: skip
+
+
+def _report(failure: Failure) -> list[str]:
+    return [f"Report: {failure.monitoring}/report.html"] if failure.monitoring else []
 
 
 def _text(*lines: str) -> str:

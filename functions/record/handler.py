@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from functions.common import ledger, registry
-from functions.common.batches import NEWEST, arrivals
-from functions.common.failures import BatchChanged, BatchRefused, remembered
+from functions.common.failures import BatchChanged, BatchRefused, NothingScored, remembered
 from functions.common.objects import list_objects
 from functions.common.place import LostRace, Place, client, put_json, read_json, split
+from functions.common.waiting import begin_next
 
 SCORED = "scored"
 BESIDE = "scored-by.json"
 """Name of the object beside the predictions that says which model made them."""
+UNSCORED = b"nan"
+"""What the model answers for a row that it can't read."""
+PIECE_BYTES = 1 << 20
 
 
 @remembered
@@ -29,6 +30,7 @@ def handle(event: dict) -> dict[str, str]:
     Raises:
         BatchRefused: another execution holds the batch.
         BatchChanged: its objects aren't those that were claimed.
+        NothingScored: the model could read none of its rows.
     """
     place = Place.here()
     entry, etag = ledger.read(place, event["batch_id"])
@@ -37,6 +39,9 @@ def handle(event: dict) -> dict[str, str]:
     version = registry.version_of(event["model_package_arn"])
     if entry.state != ledger.SCORED:
         _require_unchanged(entry)
+        rows, unscored = _count(event["predictions"])
+        if rows == unscored:
+            raise NothingScored(f"Batch {entry.batch.id}: none of its {rows} rows could be read by version {version}.")
         verdict = read_json(*split(f"{event['monitoring']}/verdict.json"))
         scored = entry.becomes(
             ledger.SCORED,
@@ -44,14 +49,29 @@ def handle(event: dict) -> dict[str, str]:
             verdict=verdict[0] if verdict else None,
             report=event["monitoring"],
             predictions=event["predictions"],
+            unscored=unscored,
         )
         _say_which_model(place, scored, event)
         try:
             ledger.write(place, scored, etag)
         except LostRace:
             raise BatchRefused(f"Batch {entry.batch.id} was changed by another execution.") from None
-    _begin_next(place, version)
+        if unscored:
+            _tell(place, entry.batch.id, rows, unscored)
+    begin_next(place, version)
     return {"State": SCORED}
+
+
+def _count(url: str) -> tuple[int, int]:
+    """Return how many rows predictions have, and how many of them are none."""
+    bucket, _ = split(url)
+    rows = unscored = 0
+    for item in list_objects(f"{url}/"):
+        body = client("s3").get_object(Bucket=bucket, Key=item.key)["Body"]
+        for line in body.iter_lines(PIECE_BYTES):
+            rows += 1
+            unscored += line == UNSCORED
+    return rows, unscored
 
 
 def _say_which_model(place: Place, entry: ledger.Entry, event: dict) -> None:
@@ -61,9 +81,20 @@ def _say_which_model(place: Place, entry: ledger.Entry, event: dict) -> None:
         "version": entry.version,
         "execution_arn": entry.execution,
         "predictions": entry.predictions,
+        "unscored": entry.unscored,
         "batch": {"id": entry.batch.id, "url": entry.batch.url, "objects": list(map(list, entry.batch.objects))},
     }
     put_json(place.data_bucket, place.run(entry.execution, BESIDE), value)
+
+
+def _tell(place: Place, batch: str, rows: int, unscored: int) -> None:
+    """Tell people that a batch was scored in part: nobody looks for `nan` among the predictions."""
+    client("sns").publish(
+        TopicArn=place.topic,
+        Subject=f"{place.project} {place.environment}: batch {batch} was scored in part"[:99],
+        Message=f"The model could not read {unscored} of the {rows} rows of batch {batch}; their predictions are "
+        "`nan`. The transform job's log names rows and columns.\n",
+    )
 
 
 def _require_unchanged(entry: ledger.Entry) -> None:
@@ -71,21 +102,3 @@ def _require_unchanged(entry: ledger.Entry) -> None:
     current = tuple((item.key, item.version) for item in list_objects(entry.batch.url))
     if current != entry.batch.objects:
         raise BatchChanged(f"Batch {entry.batch.id} was overwritten at {entry.batch.url} while it was scored.")
-
-
-def _begin_next(place: Place, version: int) -> None:
-    """Start an execution for the next batch that waits: an approval is one event for all set aside."""
-    for batch in arrivals(place):
-        entry, _ = ledger.read(place, batch.id)
-        waits = entry is None or (
-            entry.state in (ledger.REFUSED, ledger.FAILED) and (version > entry.version or entry.released)
-        )
-        if waits:
-            token = hashlib.sha256(f"{batch.id} {version}".encode()).hexdigest()
-            client("sagemaker").start_pipeline_execution(
-                PipelineName=place.pipeline("inference"),
-                PipelineParameters=[{"Name": "BatchDataUrl", "Value": NEWEST}],
-                PipelineExecutionDescription=f"Batch {batch.id} waits.",
-                ClientRequestToken=token,
-            )
-            return

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from functions.common import ledger
-from functions.common.failures import BatchChanged, BatchRefused
+from functions.common.failures import BatchChanged, BatchRefused, NothingScored
 from functions.common.ledger import Batch, Entry
 from functions.common.objects import list_objects
 from functions.record.handler import handle
@@ -26,6 +26,7 @@ class Scored:
         run = world.place.run(self.execution)
         self.monitoring = f"s3://{world.place.data_bucket}/{run}/monitor"
         world.put(f"{run}/monitor/verdict.json", json.dumps(VERDICT))
+        self.predict(b"0.25\n0.5\n")
         self.event = {
             "batch_id": self.entry.batch.id,
             "execution_arn": self.execution,
@@ -33,6 +34,9 @@ class Scored:
             "monitoring": self.monitoring,
             "predictions": f"s3://{world.place.data_bucket}/{run}/transform",
         }
+
+    def predict(self, lines):
+        self.world.put(f"{self.world.place.run(self.execution)}/transform/first.csv.out", lines)
 
     def now(self):
         return ledger.read(self.world.place, self.entry.batch.id)[0]
@@ -59,6 +63,24 @@ def test_beside_the_predictions_stands_which_model_made_them(scored):
     assert (said["execution_arn"], said["predictions"]) == (scored.execution, scored.event["predictions"])
     batch = scored.entry.batch
     assert said["batch"] == {"id": batch.id, "url": batch.url, "objects": [list(item) for item in batch.objects]}
+
+
+def test_people_are_told_of_rows_that_the_model_could_not_read(scored):
+    scored.predict(b"0.25\nnan\n0.5\nnan\n")
+    assert handle(scored.event, None) == {"State": "scored"}
+    assert (scored.now().state, scored.now().unscored) == ("scored", 2)
+    ((subject, text),) = scored.world.mails()
+    assert subject.endswith(f"batch {scored.entry.batch.id} was scored in part")
+    assert f"could not read 2 of the 4 rows of batch {scored.entry.batch.id}" in text
+
+
+@pytest.mark.parametrize("lines", [b"nan\nnan\n", b""])
+def test_a_batch_of_which_no_row_could_be_read_is_not_scored(scored, lines):
+    scored.predict(lines)
+    words = f"^Batch {scored.entry.batch.id}: none of its {len(lines) // 4} rows could be read by version 1.$"
+    with pytest.raises(NothingScored, match=words):
+        handle(scored.event, None)
+    assert scored.now().state == "claimed" and scored.world.mails() == []
 
 
 def test_a_repeated_step_changes_nothing(scored):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from botocore.exceptions import ClientError
 
 from functions.common import ledger, registry
@@ -14,7 +16,7 @@ from functions.common.failures import (
     NoBatchWaiting,
 )
 from functions.common.ledger import Batch, Entry
-from functions.common.place import RUNNING, LostRace, Place, client
+from functions.common.place import ABANDONED, RUNNING, LostRace, Place, client
 from functions.resolve.champion import volume_key
 
 
@@ -101,8 +103,8 @@ def take(place: Place, url: str, execution: str, version: int) -> Entry:
 
 def _claim(place: Place, batch: Batch, execution: str, version: int, asked: bool) -> Entry:
     entry, etag = ledger.read(place, batch.id)
-    holder_runs = entry is not None and entry.state == ledger.CLAIMED and _runs(entry.execution)
-    claimed = ledger.claim(entry, batch, execution, version, holder_runs, asked)
+    held = entry is not None and entry.state == ledger.CLAIMED and _holds_batch(entry.execution)
+    claimed = ledger.claim(entry, batch, execution, version, held, asked)
     if claimed is not entry:
         try:
             ledger.write(place, claimed, etag)
@@ -111,11 +113,18 @@ def _claim(place: Place, batch: Batch, execution: str, version: int, asked: bool
     return claimed
 
 
-def _runs(execution: str) -> bool:
+def _holds_batch(execution: str) -> bool:
+    """Whether an execution still has its batch: it runs, or on_failure is about to write down why it failed.
+
+    Were a failed one's batch free at once, it would be judged, and told of, twice. Where nothing is written down
+    within a function's longest life, the event was lost.
+    """
     try:
         answer = client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution)
     except ClientError as error:
         if error.response["Error"]["Code"] in ("ResourceNotFound", "ResourceNotFoundException"):
             return False
         raise
+    if answer["PipelineExecutionStatus"] == "Failed":
+        return datetime.now(UTC) - answer["LastModifiedTime"] < ABANDONED
     return answer["PipelineExecutionStatus"] in RUNNING

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
@@ -12,6 +13,7 @@ from functions.common.failures import (
     NoBatchWaiting,
     NoSuchBatch,
 )
+from functions.conftest_world import fail
 from functions.resolve.batch import own_image
 from functions.resolve.handler import handle
 
@@ -75,6 +77,18 @@ def test_a_batch_whose_execution_ended_without_a_word_waits_again(ready):
     ready.prod("sagemaker").stop_pipeline_execution(PipelineExecutionArn=lost)
     ready.end(lost)
     assert ask(ready, execution=running(ready))["BatchId"] == first
+
+
+def test_a_batch_whose_execution_has_just_failed_is_left_to_be_set_aside(ready, monkeypatch):
+    ready.pipeline("inference", fail("Crash", "It crashed."))
+    crashed = ready.start("inference")
+    batch = ask(ready, execution=crashed)["BatchId"]
+    assert ready.end(crashed) == "Failed"
+    with pytest.raises(NoBatchWaiting):
+        ask(ready, execution=running(ready))
+    # Nobody has set it aside within a function's longest life: the event was lost.
+    monkeypatch.setattr("functions.resolve.batch.ABANDONED", timedelta(0))
+    assert ask(ready, execution=running(ready))["BatchId"] == batch
 
 
 def test_a_batch_whose_execution_never_was_waits_again(ready):

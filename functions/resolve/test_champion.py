@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from functions.common.failures import NoLabelledData, Refused
+from functions.common.failures import NoLabelledData, Refused, WrongInput
 from functions.common.objects import contents, training_set
 from functions.conftest_world import World
 from functions.resolve.handler import handle
@@ -82,7 +82,7 @@ def test_the_reason_is_kept_as_far_as_metadata_can_hold_it(ready, given, kept):
 
 def test_nothing_to_train_on_is_refused_by_name(ready):
     execution = ready.start("train")
-    url = f"s3://{ready.place.data_bucket}/data/nothing/"
+    url = f"s3://{ready.place.data_bucket}/data/labelled/nothing/"
     with pytest.raises(NoLabelledData, match=f"^{url}: no object to train on.$"):
         ask(ready, execution, url)
     note = {"name": "NoLabelledData", "sentence": f"{url}: no object to train on."}
@@ -92,3 +92,10 @@ def test_nothing_to_train_on_is_refused_by_name(ready):
 def test_an_unknown_action_is_refused_by_name(ready):
     with pytest.raises(Refused, match=r"^Action None: there are only champion, batch\.$"):
         handle({"execution_arn": ready.start("train")}, None)
+
+
+@pytest.mark.parametrize("url", ["s3://{bucket}/data/batches/", "s3://elsewhere/data/labelled/", "data/labelled/"])
+def test_what_is_no_labelled_data_is_refused_by_name(ready, url):
+    url = url.format(bucket=ready.place.data_bucket)
+    with pytest.raises(WrongInput, match=f"^InputDataUrl {url}: (labelled data lies below|not an S3 URL)"):
+        ask(ready, ready.start("train"), url)

@@ -195,6 +195,7 @@ def conclude(table: Table, before: Table, limits: dict, found: list[Check]) -> O
         said = f"Not checked: {table.rows} rows; evaluate_constraints is Disabled."
     verdict = {
         "drift": bool(violated),
+        "malformed": any(each.kind in checks.STRUCTURE for each in violated),
         "violation_count": len(violated),
         "sentence": said,
         "rows": table.rows,
@@ -215,7 +216,8 @@ def sentence(rows: int, violated: Sequence[Check]) -> str:
     parts = list(dict.fromkeys(f"{_subject(each)} ({WHAT[each.kind]})" for each in violated))
     more = f"; and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else ""
     named = "; ".join(parts[:MOST_NAMED])
-    return f"Drift: {len(violated)} violation{'s' * (len(violated) > 1)} in {rows} rows: {named}{more}."
+    what = "Malformed" if any(each.kind in checks.STRUCTURE for each in violated) else "Drift"
+    return f"{what}: {len(violated)} violation{'s' * (len(violated) > 1)} in {rows} rows: {named}{more}."
 
 
 def _subject(found: Check) -> str:

@@ -30,6 +30,9 @@ COMPLETENESS, DATA_TYPE, CATEGORICAL, DRIFT = (
     "baseline_drift_check",
 )
 
+STRUCTURE = {"missing_column_check", "extra_column_check", DATA_TYPE}
+"""Checks that say that a batch isn't a table like the baseline's, which is no drift of the world."""
+
 MOST_BINS = 48
 
 MOST_LISTED = 1000

@@ -31,7 +31,24 @@ def test_older_patients_are_drift_of_age(checked):
     assert checked.run() == 0
     assert violations(checked)["age"] == {"baseline_drift_check"}
     assert checked.read("verdict.json")["drift"] is True
+    assert checked.read("verdict.json")["malformed"] is False
     assert checked.message.startswith("CompletedWithViolations: Drift: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda row: [*row[:1], "old", *row[2:]], "age (type)"),
+        (lambda row: row[:4], "density (missing column)"),
+        (lambda row: [*row, 1], "(extra column)"),
+    ],
+)
+def test_other_columns_or_types_are_no_drift_but_a_malformed_batch(checked, change, said):
+    checked.put([change(row) for row in patients(48, 3)])
+    assert checked.run() == 0
+    verdict = checked.read("verdict.json")
+    assert verdict["malformed"] is True
+    assert verdict["sentence"].startswith("Malformed: ") and said in verdict["sentence"]
 
 
 def test_permuted_categories_are_drift_of_their_column(checked):

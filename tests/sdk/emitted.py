@@ -315,7 +315,7 @@ class Emitted:
                     error_message=Join(
                         on="",
                         values=[
-                            "Batch ", said["BatchId"], " drifted from the baseline of ", said["ModelPackageArn"],
+                            "Batch ", said["BatchId"], " is not like the baseline of ", said["ModelPackageArn"],
                             ". See ", watched, "/report.html.",
                         ],
                     ),
