@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
 from botocore.exceptions import ClientError
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -13,7 +10,7 @@ from functions.common import ledger
 from functions.common.batches import arrivals
 from functions.common.failures import Refused
 from functions.common.place import LostRace, client
-from pipeline import account, execution
+from pipeline import account, execution, tables
 from pipeline.names import Names
 from pipeline.settings import Settings
 
@@ -78,7 +75,7 @@ def release_batch(settings: Settings, batch: str, reason: str, by: str) -> str:
     return execution.start(settings, "inference", {"BatchDataUrl": entry.batch.url}, f"Released: {reason}")
 
 
-def print_batches(settings: Settings, console: Console | None = None) -> None:
+def print_batches(settings: Settings) -> None:
     """Print what became of each batch, the one that arrived last first; those that wait come before."""
     place = account.enter(settings)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -93,11 +90,12 @@ def print_batches(settings: Settings, console: Console | None = None) -> None:
         verdict = entry.verdict or {}
         drift = {True: "yes", False: "no"}.get(verdict.get("drift"), "")
         what = entry.sentence if entry.state in (ledger.REFUSED, ledger.FAILED) else entry.predictions
+        if entry.unscored:
+            what = f"{what} ({entry.unscored} rows could not be read)"
         if entry.released:
             what = f"{what or ''} (released by {entry.released['by']}: {entry.released['reason']})"
         table.add_row(
             entry.batch.id, entry.batch.arrived, entry.state, str(entry.version),
             str(verdict.get("rows", "")), drift, escape(what or ""),
         )  # fmt: skip
-    # Elsewhere than in a terminal a line has to stay a line.
-    (console or Console(width=None if sys.stdout.isatty() else 240)).print(table)
+    tables.show(table)

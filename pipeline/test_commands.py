@@ -345,9 +345,10 @@ class TestReleaseBatch:
 
     def test_batches_prints_what_became_of_each(self, run, world, batch):
         world.put("data/batches/new.csv")
-        self.release(run, batch.id, "Looked at it: [red] is a column")
+        reason = "Looked at it: [red] is a column, " + "and so on " * 30
+        self.release(run, batch.id, reason)
         code, (heading, waiting, aside), _ = run("batches", "--environment", "prod")
         assert code == 0 and heading.split() == ["batch", "arrived", "state", "version", "rows", "drift", "what"]
-        assert waiting.startswith("new-") and " waiting " in waiting
+        assert waiting.startswith("new-") and waiting.endswith(" waiting")
         assert aside.startswith(batch.id) and " refused " in aside and "Drift. (released by " in aside
-        assert "Looked at it: [red] is a column" in aside
+        assert aside.endswith(f"{reason.strip()})")

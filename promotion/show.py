@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from pipeline import tables
 from promotion import registry as registries
 from promotion import running
 from promotion.accounts import account
@@ -16,25 +17,25 @@ from promotion.manifest import Manifest
 from promotion.releases import Releases
 
 ENDS = ("serving", "failed", "refused")
-WIDTH = 160
-"""Columns of the table where no terminal says how wide it is."""
 
 
 def history(environment: str = "", everything: bool = False) -> None:
     """Print what ran in each environment, or in one, the newest first; `everything` adds what led there."""
     releases = Releases(account("registry"))
-    console = Console()
-    console = console if console.is_terminal else Console(width=WIDTH)
+    console = tables.console()
     for name in [environment] if environment else ENVIRONMENTS:
         serving = releases.serving(name)
-        table = Table(title=f"{name}: {serving.release if serving else 'no release'}", title_justify="left", box=None)
+        console.print(f"{name}: {serving.release if serving else 'no release'}", style="italic", highlight=False)
+        table = Table(box=None, pad_edge=False)
         for heading, long in (("when", False), ("what", False), ("release", True), ("by", True), ("why", True)):
             table.add_column(heading, overflow="fold", no_wrap=not long)
         for event in releases.history(name):
             if everything or event.what in ENDS:
                 when = event.when[:16].replace("T", " ")
-                table.add_row(when, f"{event.action}: {event.what}", event.release, event.who, event.why)
-        console.print(table)
+                what = f"{event.action}: {event.what}"
+                table.add_row(when, what, event.release, escape(event.who), escape(event.why))
+        if table.row_count:
+            tables.show(table, console)
 
 
 def history_json(environment: str = "") -> str:

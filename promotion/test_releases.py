@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from promotion import registry as registries
+from promotion import show
 from promotion.accounts import account
 from promotion.build import build, default_version, join_reports, pushed, read_sboms, repositories
 from promotion.objects import Taken
@@ -246,3 +247,13 @@ def test_an_sbom_that_is_missing_is_named(tmp_path):
     (tmp_path / "preprocess.cdx.json").write_text("{}")
     with pytest.raises(NotBuilt, match=r"preprocess.cdx.json: not a CycloneDX document"):
         read_sboms(tmp_path)
+
+
+def test_the_history_is_a_line_per_event_however_long_its_reason(releases, release, capsys):
+    why = "[red] is a column of ours, and " + "so on " * 50 + "to the end"
+    releases.tell("prod", "serving", PROMOTE, release, why, who="Ann")
+    show.history()
+    dev, prod, heading, line = capsys.readouterr().out.splitlines()
+    assert (dev, prod) == ("dev: no release", "prod: 1.0")
+    assert heading.split() == ["when", "what", "release", "by", "why"]
+    assert line.endswith(f"promote: serving  1.0      Ann  {why}")

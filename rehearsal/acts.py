@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from pipeline import tables
 from rehearsal import local
 from rehearsal.life import Life, Mail
 from rehearsal.view import View
@@ -115,7 +116,7 @@ def _summary(life: Life, view: View, saved: dict[str, Path], seconds: float) -> 
         table.add_row(f"mail from {mail.environment}", _headline(mail))
     for what, file in saved.items():
         table.add_row(what, os.path.relpath(file))
-    view.console.print(table)
+    tables.show(table, view.console)
     view.say(f"[bold green]The loop is closed[/] after {seconds:.0f} s")
 
 

@@ -14,6 +14,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import tables
+
 STYLES = {"Succeeded": "green", "Failed": "red", "Executing": "yellow", "Stopped": "magenta"}
 ENDED = ("Succeeded", "Failed", "Stopped")
 
@@ -114,7 +116,7 @@ class View:
     """The live picture on a terminal, and plain lines where there is none."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False)
+        self.console = console or tables.console(highlight=False)
         self._start = time.monotonic()
         self._act = ""
         self._watcher: Watcher | None = None
