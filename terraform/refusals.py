@@ -17,6 +17,10 @@ class WrongDefinition(Refused):
     """SageMaker would refuse a definition of the release."""
 
 
+class NotEmpty(Refused):
+    """The account holds what Terraform would make, and nothing says that Terraform made it."""
+
+
 class Locked(Refused):
     """Another run holds the state."""
 

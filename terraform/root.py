@@ -35,6 +35,17 @@ def work() -> Path:
     return Path(os.environ.get("BATON_TERRAFORM") or REPOSITORY / ".baton" / "terraform").absolute()
 
 
+def exists(account: Account, bucket: str) -> bool:
+    """Whether an account has a bucket."""
+    try:
+        account.client("s3").head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchBucket", "NotFound"):
+            return False
+        raise
+    return True
+
+
 @dataclass
 class Root:
     """A layer of an account.
@@ -150,13 +161,7 @@ class Root:
 
     def in_place(self) -> bool:
         """Whether the account has a bucket for its states yet."""
-        try:
-            self.account.client("s3").head_bucket(Bucket=self.bucket)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("404", "NoSuchBucket", "NotFound"):
-                return False
-            raise
-        return True
+        return exists(self.account, self.bucket)
 
     @property
     def interrupted(self) -> bool:

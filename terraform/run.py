@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.settings import is_local
 from promotion.accounts import Account
 from terraform import adopt, leave
-from terraform.refusals import Failed, NotConfirmed, NotDestroyed, Protected
-from terraform.root import GUARD, Root
+from terraform.refusals import Failed, NotConfirmed, NotDestroyed, NotEmpty, Protected
+from terraform.root import GUARD, Root, exists
 
 ROUNDS = 6
 """Times that an interrupted run's leavings are looked for: what hangs on one is only seen after it."""
@@ -38,7 +39,13 @@ class Run:
     confirm: Confirm = field(default=lambda _: False)
 
     def plan(self) -> bool:
-        """Show what would change, and change nothing. Return whether anything would."""
+        """Show what would change, and change nothing. Return whether anything would.
+
+        Raises:
+            NotEmpty: the account holds what Terraform would make, and didn't make.
+            Failed, Locked: Terraform failed, or another run holds a state.
+        """
+        self._demand_ours()
         changed = False
         for root in self.roots:
             self.say(f"{root.name}:")
@@ -55,9 +62,11 @@ class Run:
         """Make it so.
 
         Raises:
+            NotEmpty: the account holds what Terraform would make, and didn't make.
             NotConfirmed: nobody said yes.
             Failed, Locked: Terraform failed, or another run holds a state.
         """
+        self._demand_ours()
         for root in self.roots:
             self.say(f"{root.name}:")
             with root.locked():
@@ -95,6 +104,16 @@ class Run:
                 self._destroy(root)
         for line in leave.remaining(self.account):
             self.say(line)
+
+    def _demand_ours(self) -> None:
+        names, environment = self.account.names, self.account.environment
+        bucket = names.models_bucket if environment == "registry" else names.data_bucket
+        if exists(self.account, names.state_bucket) or not exists(self.account, bucket):
+            return
+        local = "; `python -m localaws up` with a state folder of its own gives empty ones" if is_local() else ""
+        raise NotEmpty(
+            f"{environment} holds {bucket}, which Terraform didn't make: it begins in empty accounts{local}."
+        )
 
     def _destroy(self, root: Root) -> None:
         file = self._file(root)

@@ -1,6 +1,10 @@
 """What a plan refuses: one clear sentence each, and nothing is changed."""
 
 import json
+import os
+import re
+import socket
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -8,6 +12,7 @@ import pytest
 from promotion import accounts, build, registry, source
 from promotion.releases import Releases
 from rehearsal import provision
+from tests.terraform.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +161,42 @@ def test_a_state_that_another_machine_holds(prepared, _terraform):
     assert sentence.endswith("make unlock/dev")
     assert unlocked.code == 0, unlocked.complained
     assert unlocked.said.startswith("dev's foundation: taken away from ann@far-away") and left == []
+
+
+@pytest.mark.parametrize(
+    ("name", "bucket"), [("dev", "mammography-data-111111111111"), ("registry", "mammography-models-222222222222")]
+)
+def test_accounts_that_terraform_did_not_make(prepared, name, bucket):
+    sentence = refused(prepared, name)
+
+    assert sentence == (
+        f"{name} holds {bucket}, which Terraform didn't make: it begins in empty accounts; "
+        "`python -m localaws up` with a state folder of its own gives empty ones."
+    )
+    assert prepared.run("apply", name).complained.strip() == sentence
+
+
+def test_the_page_on_accounts_makes_empty_ones(_terraform, tmp_path):
+    page = (ROOT / "docs" / "accounts.md").read_text()
+    (block,) = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (stop,) = re.findall(r"`(\S+ -m localaws down [^`]*)`", page)
+    port = free_port()
+    state, known = str(tmp_path / "empty"), {name: v for name, v in os.environ.items() if not name.startswith("AWS_")}
+    known |= {"LOCALAWS_PORT": port, "BATON_TERRAFORM": str(tmp_path / "terraform")}
+    script = "\n".join([block, "make plan/dev LAYER=bootstrap", stop])
+    done = subprocess.run(
+        ["sh", "-eu", "-c", script.replace(":4566", f":{port}").replace(".baton/empty", state)],
+        cwd=ROOT, env=known, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"export AWS_ENDPOINT_URL=http://127.0.0.1:{port}\n" in done.stdout
+    assert re.search(r"Plan: [1-9]\d* to add, 0 to change, 0 to destroy", done.stdout)
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
 
 
 def test_a_registry_that_is_asked_is_the_accounts_own(prepared, monkeypatch):
