@@ -109,8 +109,15 @@ class Settings:
 
 
 def is_local() -> bool:
-    """Whether AWS_ENDPOINT_URL points the clients at local accounts instead of AWS."""
-    return bool(os.environ.get("AWS_ENDPOINT_URL"))
+    """Whether AWS_ENDPOINT_URL points the clients at local accounts instead of AWS.
+
+    Raises:
+        WrongSettings: it isn't the URL of anything.
+    """
+    url = os.environ.get("AWS_ENDPOINT_URL", "")
+    if url and not re.fullmatch(r"https?://[^/\s]+/?", url):
+        raise WrongSettings(f"AWS_ENDPOINT_URL={url}: not a URL such as http://127.0.0.1:4566.")
+    return bool(url)
 
 
 def load(environment: str, local: bool | None = None, folder: Path | None = None) -> Settings:

@@ -63,6 +63,14 @@ def test_the_local_layer_counts_only_against_local_accounts(folder, monkeypatch)
     assert load("dev", folder=folder).key_deletion_days == 8
 
 
+@pytest.mark.parametrize("url", ["garbage", "127.0.0.1:4566", "http://", "http:// ", "ftp://127.0.0.1"])
+def test_an_endpoint_that_is_no_url_is_named(folder, monkeypatch, url):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    with pytest.raises(WrongSettings) as refused:
+        load("dev", folder=folder)
+    assert str(refused.value) == f"AWS_ENDPOINT_URL={url}: not a URL such as http://127.0.0.1:4566."
+
+
 def test_every_setting_is_explained():
     readme = (FOLDER / "README.md").read_text()
     for setting in dataclasses.fields(settings.Settings):
