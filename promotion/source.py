@@ -149,6 +149,8 @@ def _export(step: str, root: Path, *options: str) -> bytes:
             "--quiet",
             "--frozen",
             "--offline",
+            # The lock is all that is read: no folder for uv's cache is needed, and no home to put it in.
+            "--no-cache",
             "--no-dev",
             "--package",
             f"baton-{step}",
@@ -159,7 +161,7 @@ def _export(step: str, root: Path, *options: str) -> bytes:
     )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
-        raise NotBuilt(f"uv.lock has no dependencies for {step}: {said[-1]}")
+        raise NotBuilt(f"uv export finds no dependencies of {step} in uv.lock: {said[-1]}")
     return done.stdout
 
 

@@ -63,6 +63,13 @@ def test_a_step_that_is_not_there_is_named(tmp_path):
         source.image("nosuch", tmp_path)
 
 
+def test_the_lock_is_read_without_a_home_to_cache_anything_in(monkeypatch):
+    monkeypatch.setenv("HOME", "/proc/nowhere")
+    for name in ("UV_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert b"xgboost" in source.requirements("train")
+
+
 def test_an_sbom_lists_the_locked_dependencies_the_same_each_time():
     document = json.loads(source.sbom("train"))
     assert document["bomFormat"] == "CycloneDX"
