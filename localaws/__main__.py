@@ -13,6 +13,7 @@ Every AWS client reaches it through AWS_ENDPOINT_URL; an access key of 12 digits
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -33,7 +34,7 @@ _START_SECONDS = 60
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0, or 1 after one sentence on standard error."""
+    """Run one command; return 0, 1 after one sentence on standard error, or 130 when it is interrupted."""
     options = _parser().parse_args(arguments)
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         # No profile leads to these accounts, and one that isn't configured would stop every client in here.
@@ -95,9 +96,21 @@ def _settings(options: argparse.Namespace) -> Settings:
     return Settings.read(vars(options))
 
 
+def _folder(settings: Settings) -> Path:
+    """Make the state folder, and the log in it; return the log. Raises WrongSetting."""
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True)
+        (settings.state / process.LOG).touch()
+    except OSError as error:
+        raise WrongSetting(f"The state folder {settings.state} can't be used: {error.strerror}.") from None
+    return settings.state / process.LOG
+
+
 def _serve(options: argparse.Namespace) -> None:
     process.log_to()
-    process.serve(_settings(options), options.until_closed)
+    settings = _settings(options)
+    _folder(settings)
+    process.serve(settings, options.until_closed)
     # Everything is on disk; the interpreter would spend seconds on the emulator's threads and tables.
     sys.stdout.flush()
     os._exit(0)
@@ -105,8 +118,13 @@ def _serve(options: argparse.Namespace) -> None:
 
 def _up(options: argparse.Namespace) -> int:
     settings = _settings(options)
-    settings.state.mkdir(parents=True, exist_ok=True)
-    log = settings.state / process.LOG
+    log = _folder(settings)
+    with contextlib.suppress(NotRunning):
+        found = process.running(settings.state)
+        raise WrongSetting(
+            f"The state folder {settings.state} is in use by another localaws, which answers on {found['address']}; "
+            f"`down` stops it."
+        )
     given = ["--state", str(settings.state), *_given(options)]
     with log.open("ab") as output:
         child = subprocess.Popen(
@@ -128,6 +146,9 @@ def _up(options: argparse.Namespace) -> int:
             print("export AWS_ACCESS_KEY_ID=111111111111 AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1")
             return 0
         time.sleep(0.05)
+    if child.poll() is None:
+        child.terminate()
+        raise NotRunning(f"localaws didn't answer within {_START_SECONDS} s and was stopped; see {log}")
     print(_last_line(log), file=sys.stderr)
     return 1
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from localaws import __main__ as front
 from localaws.conftest import REGION, STEP, Account, ended, serving
 
 ROLE = "arn:aws:iam::111111111111:role/anybody"
@@ -92,6 +93,34 @@ def test_a_port_in_use_is_one_sentence(tmp_path):
 def test_a_state_folder_in_use_is_one_sentence(up):
     code, _, said = command("serve", "--state", up[0], "--port", "0")
     assert code == 1 and said == f"The state folder {up[0]} is in use by another localaws.\n"
+
+
+def test_a_second_up_says_where_the_first_answers(up):
+    state, variables = up
+    code, printed, said = command("up", "--state", state, "--port", "0")
+    assert (code, printed) == (1, "")
+    assert said == (
+        f"The state folder {state} is in use by another localaws, which answers on {variables['AWS_ENDPOINT_URL']}; "
+        "`down` stops it.\n"
+    )
+
+
+@pytest.mark.parametrize("start", ["up", "serve"])
+def test_a_state_folder_that_can_not_be_made_is_one_sentence(tmp_path, start):
+    (tmp_path / "file").touch()
+    code, _, said = command(start, "--state", tmp_path / "file" / "state", "--port", "0")
+    assert (code, said) == (1, f"The state folder {tmp_path}/file/state can't be used: Not a directory.\n")
+
+
+def test_a_localaws_that_does_not_come_to_answer_is_stopped(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(front, "_START_SECONDS", 0)
+    state, started = tmp_path / "state", []
+    begin = subprocess.Popen
+    monkeypatch.setattr(front.subprocess, "Popen", lambda *a, **more: started.append(begin(*a, **more)) or started[0])
+    assert front.main(["up", "--state", str(state), "--port", "0"]) == 1
+    said = f"localaws didn't answer within 0 s and was stopped; see {state / 'localaws.log'}\n"
+    assert capsys.readouterr().err == said
+    assert started[0].wait() != 0
 
 
 @pytest.mark.parametrize(
