@@ -84,8 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     command("status", _status, "print what it is doing, as JSON")
     added = command("logs", _logs, "print the server's log, or a job's")
     added.add_argument("job", nargs="?", help="name of a processing, training or transform job")
-    added.add_argument("--account", default="000000000000", help="12-digit account of the job")
-    added.add_argument("--region", default="us-east-1")
+    added.add_argument("--account", help="12-digit account of the job, where several have one of this name")
+    added.add_argument("--region", help="its region, where it is in several")
     command("fire", _fire, "fire the rule's schedule now").add_argument("rule", help="name of the rule")
     added = command("clock", _clock, "print the accounts' time, or move it forward")
     added.add_argument("forward", nargs="?", help="such as 90s, 5m, 36h or 2d")
@@ -180,24 +180,38 @@ def _status(options: argparse.Namespace) -> None:
 def _logs(options: argparse.Namespace) -> None:
     state = _settings(options).state
     if options.job is None:
-        sys.stdout.write((state / process.LOG).read_text(errors="replace"))
+        log = state / process.LOG
+        if not log.exists():
+            raise NotRunning(f"No localaws has run with the state folder {state}.")
+        sys.stdout.write(log.read_text(errors="replace"))
         return
     address = process.running(state)["address"]
+    job = _found(process.ask(address, "POST", "jobs", {"name": options.job})["jobs"], options)
     import boto3
 
     client = boto3.client(
-        "logs", region_name=options.region, endpoint_url=address,
-        aws_access_key_id=options.account, aws_secret_access_key="local",
+        "logs", region_name=job["region"], endpoint_url=address,
+        aws_access_key_id=job["account"], aws_secret_access_key="local",
     )  # fmt: skip
-    for kind in ("ProcessingJobs", "TrainingJobs", "TransformJobs"):
-        try:
-            pages = client.get_paginator("filter_log_events").paginate(
-                logGroupName=f"/aws/sagemaker/{kind}", logStreamNamePrefix=f"{options.job}/"
-            )
-            for event in (event for page in pages for event in page["events"]):
-                print(event["message"])
-        except client.exceptions.ResourceNotFoundException:
-            continue
+    with contextlib.suppress(client.exceptions.ResourceNotFoundException):  # it has said nothing yet
+        pages = client.get_paginator("filter_log_events").paginate(
+            logGroupName=f"/aws/sagemaker/{job['kind']}s", logStreamNamePrefix=f"{options.job}/"
+        )
+        for event in (event for page in pages for event in page["events"]):
+            print(event["message"])
+
+
+def _found(jobs: list[dict[str, str]], options: argparse.Namespace) -> dict[str, str]:
+    """Return the one job that was meant. Raises WrongSetting."""
+    given = {name: value for name in ("account", "region") if (value := getattr(options, name))}
+    meant = [job for job in jobs if all(job[name] == value for name, value in given.items())]
+    where = "".join(f" in {name} {value}" for name, value in given.items())
+    if not meant:
+        raise WrongSetting(f"{options.job}: there is no processing, training or transform job of this name{where}.")
+    if len(meant) > 1:
+        places = ", ".join(f"{job['kind']} in account {job['account']}, {job['region']}" for job in meant)
+        raise WrongSetting(f"{options.job}: more than one job has this name{where}: {places}.")
+    return meant[0]
 
 
 def _fire(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""What AWS has no operation for: health, the clock, schedules fired by hand. The command line uses it."""
+"""What AWS has no operation for: health, the clock, schedules fired by hand, jobs by name. The command line uses it."""
 
 from __future__ import annotations
 
@@ -52,4 +52,14 @@ def _fire(app: Application, request: dict[str, Any]) -> dict[str, Any]:
     return {"fired": app.schedules.fire(request["rule"])}
 
 
-_ACTS = {("GET", "health"): _health, ("POST", "clock"): _clock, ("POST", "fire"): _fire}
+def _jobs(app: Application, request: dict[str, Any]) -> dict[str, Any]:
+    """Where jobs of a name are, in whatever account and region."""
+    rows = app.store.rows(
+        "SELECT kind, account, region FROM records"
+        " WHERE kind IN ('ProcessingJob', 'TrainingJob', 'TransformJob') AND name=? ORDER BY created",
+        request["name"],
+    )
+    return {"jobs": [{"kind": kind, "account": account, "region": region} for kind, account, region in rows]}
+
+
+_ACTS = {("GET", "health"): _health, ("POST", "clock"): _clock, ("POST", "fire"): _fire, ("POST", "jobs"): _jobs}

@@ -201,18 +201,39 @@ def test_a_jobs_log_can_be_read(tmp_path, images):
     state = tmp_path / "state"
     state.mkdir()
     with serving(state, "--images", str(images), "--no-enforce") as address:
-        sagemaker = Account(address, "111111111111").client("sagemaker")
-        sagemaker.create_processing_job(
-            ProcessingJobName="speaks",
-            RoleArn=ROLE,
-            AppSpecification={"ImageUri": "any"},
-            ProcessingResources={
-                "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
-            },
-            Environment={"CODE": "print('one'); print('two')"},
-        )
-        done = ended(lambda: sagemaker.describe_processing_job(ProcessingJobName="speaks"), "ProcessingJobStatus")
-        assert done["ProcessingJobStatus"] == "Completed", done
-        assert REGION in done["ProcessingJobArn"]
-        code, printed, said = command("logs", "speaks", "--account", "111111111111", "--state", state)
-        assert (code, printed.splitlines()) == (0, ["one", "two"]), said
+        arn = speak(address, "111111111111")
+        assert REGION in arn
+        for chosen in ((), ("--account", "111111111111"), ("--region", REGION)):
+            assert logs(state, "speaks", *chosen) == (0, "one\ntwo\n", "")
+        nothing = "there is no processing, training or transform job of this name"
+        assert logs(state, "spoke") == (1, "", f"spoke: {nothing}.\n")
+        elsewhere = logs(state, "speaks", "--account", "222222222222", "--region", REGION)
+        assert elsewhere == (1, "", f"speaks: {nothing} in account 222222222222 in region {REGION}.\n")
+
+        speak(address, "222222222222")
+        places = ", ".join(f"ProcessingJob in account {account}, {REGION}" for account in ("1" * 12, "2" * 12))
+        assert logs(state, "speaks") == (1, "", f"speaks: more than one job has this name: {places}.\n")
+        assert logs(state, "speaks", "--account", "222222222222") == (0, "one\ntwo\n", "")
+
+
+def logs(state, *arguments):
+    return command("logs", *arguments, "--state", state)
+
+
+def speak(address, account):
+    """Run a job that says two words to its end; its ARN."""
+    sagemaker = Account(address, account).client("sagemaker")
+    sagemaker.create_processing_job(
+        ProcessingJobName="speaks",
+        RoleArn=ROLE.replace("111111111111", account),
+        AppSpecification={"ImageUri": "any"},
+        ProcessingResources={"ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}},
+        Environment={"CODE": "print('one'); print('two')"},
+    )
+    done = ended(lambda: sagemaker.describe_processing_job(ProcessingJobName="speaks"), "ProcessingJobStatus")
+    assert done["ProcessingJobStatus"] == "Completed", done
+    return done["ProcessingJobArn"]
+
+
+def test_a_log_that_is_not_there_is_one_sentence(tmp_path):
+    assert logs(tmp_path) == (1, "", f"No localaws has run with the state folder {tmp_path}.\n")
