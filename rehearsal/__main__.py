@@ -24,7 +24,7 @@ KNOWN = (local.CannotStart, WentWrong, NotPossible, Refused, process.NotRunning,
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0, or 1 after one sentence on standard error."""
+    """Run one command; return 0, 1 after one sentence on standard error, or 130 when it is interrupted."""
     # What this process started ends with it, also when it is told to end.
     return obey(_parser().parse_args(arguments), KNOWN, tidy=True)
 
@@ -49,9 +49,34 @@ def _run(options: argparse.Namespace) -> None:
     _alone()
     # A state of its own: neither `up` nor another run is disturbed.
     state = STATE / "runs" / str(os.getpid())
+    _sweep(state.parent)
+    try:
+        acts.play(state, STATE / "run", options.runtime)
+    except Exception:
+        # Where it went wrong is worth a look; the next run takes it away.
+        print(f"What localaws said is in {state / process.LOG}, until the next run.", file=sys.stderr)
+        raise
+    except BaseException:
+        shutil.rmtree(state, ignore_errors=True)
+        raise
     shutil.rmtree(state, ignore_errors=True)
-    acts.play(state, STATE / "run", options.runtime)
-    shutil.rmtree(state, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the states of runs that have ended, and of one that had this process's id."""
+    for state in folder.glob("[0-9]*"):
+        if int(state.name) == os.getpid() or not _runs(int(state.name)):
+            shutil.rmtree(state, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _alone() -> None:
