@@ -28,7 +28,7 @@ KNOWN = (Refused, WrongSettings, WrongTemplate, CannotStart, BotoCoreError, Clie
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0, or 1 after one sentence on standard error."""
+    """Run one command; return 0, 1 after one sentence on standard error, or 130 when it is interrupted."""
     # Told to end, a command gives its lock back.
     return obey(_parser().parse_args(arguments), KNOWN, tidy=True)
 
