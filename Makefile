@@ -43,7 +43,7 @@ setup/aws-images: .venvs/scripts/.ready .venvs/xgboost/.ready ## install what st
 
 clean: ## remove what was made here: environments, reports, local state
 	@[ ! -e .baton/docker/docker.pid ] || .ci/docker down
-	rm -rf .tools .venv .venvs .tox .baton build
+	rm -rf .tools .venv .venvs .tox .baton .localaws build
 
 $(UV):
 	@$(PYTHON) -m venv .tools
