@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import shutil
 import sys
@@ -20,6 +22,10 @@ from rehearsal.life import Life, WentWrong
 
 ROOT = Path(__file__).parent.parent
 STATE = ROOT / ".baton"
+PORT = 4566
+NEXT = ".venv/bin/python -m pipeline start train --environment dev --wait"
+"""What a person does first in the accounts that `up` leaves."""
+
 KNOWN = (local.CannotStart, WentWrong, NotPossible, Refused, process.NotRunning, BotoCoreError, ClientError)
 
 
@@ -40,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         ("down", _down, "stop what `up` started"),
     ):
         added = commands.add_parser(name, help=words)
-        added.add_argument("--port", type=int, default=4566)
+        added.add_argument("--port", type=int, default=PORT)
         added.set_defaults(run=run)
     return parser
 
@@ -90,15 +96,26 @@ def _state(port: int) -> Path:
 
 
 def _up(options: argparse.Namespace) -> int:
-    state = _state(options.port)
+    state, port = _state(options.port), "" if options.port == PORT else f" PORT={options.port}"
     _alone()
     os.chdir(ROOT)
-    failed = localaws(["up", *local.arguments(state, options.port, os.environ.get("BATON_RUNTIME", "process"))])
+    with contextlib.suppress(process.NotRunning):
+        address = process.running(state)["address"]
+        raise local.CannotStart(f"The accounts run already, on {address}; `make down{port}` stops them.")
+    lines = io.StringIO()
+    with contextlib.redirect_stdout(lines):
+        failed = localaws(["up", *local.arguments(state, options.port, os.environ.get("BATON_RUNTIME", "process"))])
     if failed:
         return failed
-    address = process.running(state)["address"]
-    os.environ["AWS_ENDPOINT_URL"] = address
-    Life(address, lambda line: print(line, file=sys.stderr)).begin()
+    try:
+        os.environ["AWS_ENDPOINT_URL"] = address = process.running(state)["address"]
+        Life(address, lambda line: print(line, file=sys.stderr)).begin()
+    except BaseException:
+        # Nobody was told how to reach them, so nobody would stop them.
+        process.stop(state)
+        raise
+    print(lines.getvalue(), end="", flush=True)
+    print(f"Next: {NEXT}\nThe end: make down{port}", file=sys.stderr)
     return 0
 
 

@@ -1,13 +1,16 @@
 """How `make run` and `make up` begin and end, whatever happens in between."""
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from localaws import process
 from rehearsal import __main__ as rehearsal
 from rehearsal.life import WentWrong
 
@@ -64,12 +67,51 @@ def test_a_run_that_is_told_to_end_leaves_nothing(tmp_path, number, code):
         "import pathlib, sys; from rehearsal import __main__ as rehearsal; "
         f"rehearsal.STATE = pathlib.Path({str(tmp_path)!r}); sys.exit(rehearsal.main(['run']))"
     )
-    process = subprocess.Popen(
+    running = subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    said = [next(line for line in process.stdout if "localaws answers on" in line)]
+    said = [next(line for line in running.stdout if "localaws answers on" in line)]
     assert list((tmp_path / "runs").iterdir())
-    process.send_signal(number)
-    said += process.stdout
-    assert process.wait() == code, "".join(said)
+    running.send_signal(number)
+    said += running.stdout
+    assert running.wait() == code, "".join(said)
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+class TestUp:
+    @pytest.fixture
+    def port(self, state, monkeypatch):
+        """A free port; what `up` changes in this process is undone, and what it left running is stopped."""
+        for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+            monkeypatch.setenv(name, "nobody-configured-it")
+        monkeypatch.chdir(ROOT)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        yield port
+        for folder in state.glob("up-*"):
+            with contextlib.suppress(process.NotRunning):
+                process.stop(folder)
+
+    def test_the_lines_come_when_everything_is_there_and_then_the_next_command(self, port, monkeypatch, capsys):
+        monkeypatch.setattr(rehearsal.Life, "begin", lambda _: print("nothing yet:", capsys.readouterr().out + "."))
+        assert rehearsal.main(["up", "--port", str(port)]) == 0
+        said = capsys.readouterr()
+        assert said.out.splitlines()[:2] == ["nothing yet: .", f"export AWS_ENDPOINT_URL=http://127.0.0.1:{port}"]
+        assert said.err == f"Next: {rehearsal.NEXT}\nThe end: make down PORT={port}\n"
+
+        assert rehearsal.main(["up", "--port", str(port)]) == 1
+        assert capsys.readouterr().err == (
+            f"The accounts run already, on http://127.0.0.1:{port}; `make down PORT={port}` stops them.\n"
+        )
+
+    def test_accounts_that_can_not_be_filled_are_stopped(self, port, state, monkeypatch, capsys):
+        def begin(_):
+            raise WentWrong("An act went wrong.")
+
+        monkeypatch.setattr(rehearsal.Life, "begin", begin)
+        assert rehearsal.main(["up", "--port", str(port)]) == 1
+        said = capsys.readouterr()
+        assert (said.out, said.err) == ("", "An act went wrong.\n")
+        with pytest.raises(process.NotRunning):
+            process.running(state / f"up-{port}")
