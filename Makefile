@@ -34,6 +34,8 @@ down: .venv/.ready ## stop what `make up PORT=…` started
 test: $(READY) ## every check and test, each in an environment of its own
 	@$(PY) -m tests.run $(TOX)
 
+soak: ## every soak/… below, one after the other
+
 lint: .venv/.ready ## style and imports
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 

@@ -34,7 +34,7 @@ scan: .venv/.ready ## look those parts up in a database of vulnerabilities; fail
 bench/images: .venv/.ready ## builds, starts and the docker runtime, as ratios measured in one run
 	@$(PY) -m bench.images
 
-setup/images: .venvs/images/.ready
+setup/images: .venvs/images/.ready ## install what builds, checks and lists images
 
 .venvs/images/.ready: uv.lock images/pyproject.toml | $(UV)
 	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venvs/images" $(UV) sync --quiet --locked --package baton-images

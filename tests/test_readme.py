@@ -73,11 +73,13 @@ def test_make_up_serves_any_client_until_make_down(surroundings, tmp_path):
         socket.create_connection(("127.0.0.1", int(port)), timeout=1)
 
 
-def test_help_lists_every_target_that_the_readme_names():
-    listed = run("make help", dict(os.environ))
-    named = set(re.findall(r"`make ([a-z][a-z/-]*)", (ROOT / "README.md").read_text()))
-    missing = {name for name in named if f"  {name.split('/')[0]}" not in listed}
-    assert missing == set()
+def test_help_lists_every_target_and_the_readme_names_no_other():
+    fragments = "".join(file.read_text() for file in (ROOT / "Makefile", *ROOT.glob("*/*.mk")))
+    targets = set(re.findall(r"^([a-z][\w/%-]*):", fragments, re.MULTILINE))
+    listed = {line.split()[0] for line in run("make help", dict(os.environ)).splitlines()}
+    assert listed == targets
+    named = re.findall(r"`make ([a-z][a-z/-]*)", (ROOT / "README.md").read_text())
+    assert {name for name in named if name not in listed and f"{name.split('/')[0]}/%" not in listed} == set()
 
 
 def test_a_folder_whose_name_has_a_space_is_one_word_to_make():
