@@ -8,7 +8,15 @@ can't happen by chance (a column that is missing, text in numbers, a number beyo
 Of the level, `completeness_share` goes to the checks of completeness, spread over the columns by their pooled shares
 of missing cells: Fisher's test conditions on these, so weights made of them cost nothing, and a column that often
 misses anyway needs a laxer threshold than the others to show that 30 % more are missing in 48 rows. The other checks
-share the rest evenly. Error rates of all checks together are measured by `python -m bench.monitor.error_rates`.
+share the rest evenly.
+
+Error rates of all checks together, each batch with a baseline of its own of 600 rows, both drawn from a copula fitted
+to the example's table (`python -m bench.monitor.error_rates`, which draws them again): of 1,000 clean batches of 48,
+500 and 50,000 rows 0, 7 and 2 raised an alarm (with 95 % confidence at most 0.30, 1.31 and 0.63 %). Of batches of 48
+rows, these did: 996 of 1,000 whose ages are 15 years higher; 1,444 of 1,500 that lack 30 % more of density, the hardest
+column, as 8 % of it is missing anyway; 99 to 100 % of 200 for each other column; all of 200 with one cell typed twice;
+492 of 500 with margin's categories permuted; all of 500 that `data.make` would make. Of 50 batches of 50,000 rows of
+which one in 20 patients is a year older, none did.
 """
 
 from collections.abc import Iterator, Sequence

@@ -13,7 +13,11 @@ Holm's correction over them:
 
 Constraints in AWS's form (`binary_classification_constraints`) are held too: a figure violates its threshold only if
 it lies on the wrong side of it significantly (the AUC by DeLong; shares and F-scores by 4,000 draws of the confusion
-matrix). Error rates: `python -m bench.monitor.quality_rates`.
+matrix).
+
+Error rates (`python -m bench.monitor.quality_rates`, against a baseline of 180 rows): of 2,000 jobs of 48, 200 and
+1,000 labels in which nothing had changed, 7, 10 and 21 raised an alarm; where a third of the probabilities were other
+rows', 22, 63 and 88 % did. Few labels can't show more.
 """
 
 import math
