@@ -1,4 +1,4 @@
-"""Commands around the two pipelines: `python -m pipeline --help`."""
+"""What people do with the two pipelines, their versions and their batches."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline import account, execution, people
+from pipeline import account, execution, people, versions
 from pipeline import settings as configuration
 from pipeline.account import WrongAccount
-from pipeline.commands import obey
+from pipeline.commands import NotPossible, obey
 from pipeline.difference import differences
 from pipeline.execution import DEFINITIONS, CannotStart, render
-from pipeline.people import NotPossible
 from pipeline.release import Release, WrongRelease
 
 PIPELINES_LIVE_IN = ("dev", "prod")
@@ -55,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--release", type=Path, help="release manifest; without it, the release in place stays")
     added.add_argument("--reason", default="", help="why; a model version that comes of it carries this")
     added.add_argument("--wait", action="store_true", help="follow it; exit with 1 unless it succeeds")
+
+    command("versions", _versions, "print the model's versions, with the report of each", ())
+
+    added = command("report", _report, "write a version's report to a file", ())
+    added.add_argument("--version", type=int, required=True)
+    added.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML; an earlier file is replaced")
 
     added = command("approve", _approve, "approve a version in the registry", ())
     added.add_argument("--version", type=int, required=True)
@@ -120,6 +125,17 @@ def _line(step: dict) -> str:
     if "EndTime" in step and "StartTime" in step:
         took = f"{(step['EndTime'] - step['StartTime']).total_seconds():8.1f} s"
     return f"  {step['StepName']:16} {step['StepStatus']:10}{took}"
+
+
+def _versions(_: argparse.Namespace) -> int:
+    versions.print_versions(configuration.load("registry"))
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    versions.fetch_report(configuration.load("registry"), options.version, options.out)
+    print(options.out)
+    return 0
 
 
 def _approve(options: argparse.Namespace) -> int:

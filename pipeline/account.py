@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader
 
 from functions.common import place
 from functions.common.place import Place
@@ -18,13 +19,17 @@ class WrongAccount(Exception):
     """The credentials at hand aren't the environment's."""
 
 
-def session(settings: Settings) -> Any:
-    """Return a session in the environment's account.
+_loader = Loader()
+"""Reads each service's model once for all local accounts."""
+
+
+def session(settings: Settings, local: bool = False) -> Any:
+    """Return a session in the environment's account; a local one too where nothing says so but the caller.
 
     Local accounts take their id as access key, whatever profile a person's shell names; in AWS the usual chain of
     credentials has to lead there.
     """
-    if is_local():
+    if local or is_local():
         return boto3.Session(
             aws_access_key_id=settings.account,
             aws_secret_access_key="local",
@@ -36,7 +41,9 @@ def session(settings: Settings) -> Any:
 
 def without_profile() -> botocore.session.Session:
     """Return a session that asks for no profile: AWS_PROFILE may name one that isn't configured here."""
-    return botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    core.register_component("data_loader", _loader)
+    return core
 
 
 def enter(settings: Settings) -> Place:

@@ -7,6 +7,10 @@ import signal
 import sys
 
 
+class NotPossible(Exception):
+    """What was asked for can't be done; the message says why."""
+
+
 def obey(options: argparse.Namespace, known: tuple[type[Exception], ...], tidy: bool = False) -> int:
     """Run the command that was parsed (`options.run`); return its exit code.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from botocore.exceptions import ClientError
 from rich.markup import escape
 from rich.table import Table
 
@@ -11,15 +10,12 @@ from functions.common.batches import arrivals
 from functions.common.failures import Refused
 from functions.common.place import LostRace, client
 from pipeline import account, execution, tables
-from pipeline.names import Names
+from pipeline.commands import NotPossible
 from pipeline.settings import Settings
+from pipeline.versions import described
 
 REASON_LIMIT = 1024
 """Characters that SageMaker keeps of an ApprovalDescription."""
-
-
-class NotPossible(Exception):
-    """What was asked for can't be done; the message says why."""
 
 
 def _reason(text: str) -> str:
@@ -38,18 +34,13 @@ def approve(settings: Settings, version: int, reason: str) -> str:
         NotPossible: no reason is given, there is no such version, or it is approved already.
     """
     reason = _reason(reason)
-    account.enter(settings)
-    arn = f"{Names(settings).group.replace(':model-package-group/', ':model-package/')}/{version}"
-    sagemaker = client("sagemaker")
-    try:
-        package = sagemaker.describe_model_package(ModelPackageName=arn)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("ValidationException", "ResourceNotFound"):
-            raise
-        raise NotPossible(f"version {version}: {settings.project} has no such version.") from None
+    package = described(settings, version)
     if package["ModelApprovalStatus"] == "Approved":
         raise NotPossible(f"version {version}: approved already ({package.get('ApprovalDescription', 'no reason')}).")
-    sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription=reason)
+    arn = package["ModelPackageArn"]
+    client("sagemaker").update_model_package(
+        ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription=reason
+    )
     return arn
 
 
