@@ -26,6 +26,8 @@ class Account:
 
     settings: settings.Settings
     session: boto3.Session
+    endpoint: str | None = None
+    """Where local accounts answer, if not where the environment says."""
 
     @property
     def environment(self) -> str:
@@ -49,7 +51,7 @@ class Account:
     def client(self, service: str) -> Any:
         """Return the boto3 client of a service in this account."""
         if service not in self._clients:
-            self._clients[service] = self.session.client(service)
+            self._clients[service] = self.session.client(service, endpoint_url=self.endpoint)
         return self._clients[service]
 
     def variables(self) -> dict[str, str]:

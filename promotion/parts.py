@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from pipeline import templates
 from pipeline.difference import differences
-from pipeline.names import Names
-from pipeline.settings import Settings
 from promotion import running
+from promotion.accounts import Account
 from promotion.manifest import digest
 from promotion.refusals import DeployFailed
 
@@ -28,21 +27,6 @@ PATIENCE = {"Delay": 0.2, "MaxAttempts": 1500}
 """How a function is waited for: seconds between looks, and how many of them."""
 LONGEST = 72
 """Characters of a value that a plan's line shows."""
-
-
-class Account(Protocol):
-    """What a part needs of the account that it is put into."""
-
-    @property
-    def settings(self) -> Settings:
-        """The environment's settings."""
-
-    @property
-    def names(self) -> Names:
-        """What things are called in this account."""
-
-    def client(self, service: str) -> Any:
-        """Return the boto3 client of a service in this account."""
 
 
 def absent(error: ClientError) -> bool:

@@ -22,16 +22,16 @@ from botocore.exceptions import ClientError
 from data import make as data
 from functions.common import ledger, place
 from pipeline import account as accounts
-from pipeline import people, settings
+from pipeline import people, settings, versions
 from pipeline.execution import outcome
 from pipeline.names import PIPELINES
 from pipeline.release import Release
 from promotion import images, source
 from promotion import registry as registries
+from promotion.accounts import Account
 from promotion.accounts import account as promotion_account
 from promotion.build import checkout
 from rehearsal import provision
-from rehearsal.provision import Account
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = ("dev", "registry", "prod")
@@ -56,7 +56,11 @@ class Mail:
 
 @dataclass
 class Story:
-    """What has happened: filled act by act. `archives` has the SHA-256 of each version's archive."""
+    """What has happened: filled act by act.
+
+    `auc` is that of each version on its own test rows, which are more from one to the next; `beside` compares it with
+    the champion's on the same rows, where there was one. `archives` has the SHA-256 of each version's archive.
+    """
 
     release: Release | None = None
     training: str = ""
@@ -65,6 +69,7 @@ class Story:
     batches: dict[str, ledger.Entry] = field(default_factory=dict)
     mails: list[Mail] = field(default_factory=list)
     auc: dict[int, float] = field(default_factory=dict)
+    beside: dict[int, str] = field(default_factory=dict)
     archives: dict[int, str] = field(default_factory=dict)
     executions: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
@@ -76,7 +81,9 @@ class Life:
         # Clients that were made before remember where they were pointed to.
         promotion_account.cache_clear()
         place.client.cache_clear()
-        self.accounts = {name: Account(settings.load(name, local=True), endpoint) for name in ENVIRONMENTS}
+        self.accounts = {
+            name: provision.local_account(settings.load(name, local=True), endpoint) for name in ENVIRONMENTS
+        }
         self.places = {name: accounts.place_of(account.settings) for name, account in self.accounts.items()}
         self.story = Story()
         self.files = data.derive(data.read_table())
@@ -230,6 +237,7 @@ class Life:
         self.story.versions[version] = package
         quality = json.loads(self.read("registry", package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]))
         self.story.auc[version] = quality["binary_classification_metrics"]["auc"]["value"]
+        self.story.beside[version] = versions.against_champion(quality)
         archive = self.read("registry", package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
         self.story.archives[version] = hashlib.sha256(archive).hexdigest()
         return version

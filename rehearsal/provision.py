@@ -6,25 +6,23 @@ Two layers, as in Terraform: `foundation` makes what holds things (keys, buckets
 
 from __future__ import annotations
 
-import functools
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
 from functions import package
+from pipeline import account as credentials
 from pipeline import templates
-from pipeline.account import without_profile
 from pipeline.execution import render
-from pipeline.names import FUNCTIONS, PIPELINES, STEPS, Names
+from pipeline.names import FUNCTIONS, PIPELINES, STEPS
 from pipeline.release import Release
 from pipeline.settings import Settings
+from promotion.accounts import Account
 from promotion.parts import Alarm, Function, Pipeline, Rule, put_functions
 
 MEMBERS = ("dev", "prod")
@@ -37,33 +35,14 @@ PRESENT = {
 
 JOB_LOGS = ("ProcessingJobs", "TrainingJobs", "TransformJobs")
 
-_session = functools.cache(lambda: boto3.Session(botocore_session=without_profile()))
-"""One session for all accounts: its loader reads each service's model once."""
+
+def local_account(chosen: Settings, endpoint: str) -> Account:
+    """Return a local account at an address, acted in as its own root."""
+    return Account(chosen, credentials.session(chosen, local=True), endpoint)
 
 
-class Account:
-    """One of the three accounts, and clients in it; an account's access key is its id."""
-
-    def __init__(self, settings: Settings, endpoint: str | None = None) -> None:
-        self.settings, self.names = settings, Names(settings)
-        self._endpoint = endpoint or os.environ["AWS_ENDPOINT_URL"]
-        self._clients: dict[str, Any] = {}
-
-    def client(self, service: str) -> Any:
-        """Return the account's client of a service."""
-        if service not in self._clients:
-            self._clients[service] = _session().client(
-                service,
-                region_name=self.settings.region,
-                endpoint_url=self._endpoint,
-                aws_access_key_id=self.settings.account,
-                aws_secret_access_key="local",
-            )
-        return self._clients[service]
-
-    def policy(self, name: str) -> str:
-        """Return a policy of policies/ as text."""
-        return json.dumps(templates.policy(name, self.settings))
+def _policy(account: Account, name: str) -> str:
+    return json.dumps(templates.policy(name, account.settings))
 
 
 def _ensure(call: Callable[..., Any], **arguments: Any) -> Any:
@@ -115,7 +94,7 @@ def _key(account: Account, purpose: str, **kind: str) -> str:
         kms.create_alias(AliasName=alias, TargetKeyId=arn)
         if not kind:
             kms.enable_key_rotation(KeyId=arn)
-    kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=account.policy(f"key-{purpose}"))
+    kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=_policy(account, f"key-{purpose}"))
     return arn
 
 
@@ -146,7 +125,7 @@ def _bucket(account: Account, bucket: str, purpose: str, key: str) -> None:
             "RestrictPublicBuckets": True,
         },
     )
-    s3.put_bucket_policy(Bucket=bucket, Policy=account.policy(f"bucket-{purpose}"))
+    s3.put_bucket_policy(Bucket=bucket, Policy=_policy(account, f"bucket-{purpose}"))
     s3.put_bucket_lifecycle_configuration(
         Bucket=bucket, LifecycleConfiguration=templates.policy("lifecycle", account.settings)
     )
@@ -166,7 +145,7 @@ def _notifications(account: Account, key: str) -> None:
     topic = sns.create_topic(Name=account.names.name("notifications"))["TopicArn"]
     sns.set_topic_attributes(TopicArn=topic, AttributeName="KmsMasterKeyId", AttributeValue=key)
     sns.set_topic_attributes(
-        TopicArn=topic, AttributeName="Policy", AttributeValue=account.policy("topic-notifications")
+        TopicArn=topic, AttributeName="Policy", AttributeValue=_policy(account, "topic-notifications")
     )
     for address in account.settings.notification_addresses:
         sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address)
@@ -177,7 +156,7 @@ def _notifications(account: Account, key: str) -> None:
             "KmsMasterKeyId": key,
             "MaximumMessageSize": "262144",
             "MessageRetentionPeriod": "1209600",
-            "Policy": account.policy("queue-dead-letters"),
+            "Policy": _policy(account, "queue-dead-letters"),
         },
     )
 
@@ -186,7 +165,7 @@ def _boundary(account: Account) -> str:
     """Make the policy that bounds every role; return its ARN."""
     iam, name = account.client("iam"), account.names.name("boundary")
     arn = f"arn:aws:iam::{account.settings.account}:policy/{name}"
-    document = account.policy("boundary")
+    document = _policy(account, "boundary")
     if _ensure(iam.create_policy, PolicyName=name, PolicyDocument=document) is None:
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         kept = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
@@ -222,8 +201,8 @@ def _repositories(account: Account) -> None:
             imageTagMutability="IMMUTABLE",
             imageScanningConfiguration={"scanOnPush": True},
         )
-        ecr.set_repository_policy(repositoryName=name, policyText=account.policy("repository"))
-        ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=account.policy("repository-lifecycle"))
+        ecr.set_repository_policy(repositoryName=name, policyText=_policy(account, "repository"))
+        ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=_policy(account, "repository-lifecycle"))
 
 
 def _log_groups(account: Account) -> None:
@@ -237,7 +216,7 @@ def _log_groups(account: Account) -> None:
 def _bus(account: Account) -> None:
     events = account.client("events")
     _ensure(events.create_event_bus, Name=account.settings.project)
-    events.put_permission(EventBusName=account.settings.project, Policy=account.policy("bus"))
+    events.put_permission(EventBusName=account.settings.project, Policy=_policy(account, "bus"))
 
 
 def _group(account: Account) -> None:
@@ -248,7 +227,7 @@ def _group(account: Account) -> None:
         ModelPackageGroupName=name,
         ModelPackageGroupDescription=f"Versions of {name} from every environment",
     )
-    sagemaker.put_model_package_group_policy(ModelPackageGroupName=name, ResourcePolicy=account.policy("group"))
+    sagemaker.put_model_package_group_policy(ModelPackageGroupName=name, ResourcePolicy=_policy(account, "group"))
 
 
 def deploy(account: Account, release: Release) -> Release:

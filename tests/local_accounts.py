@@ -9,7 +9,7 @@ from rehearsal import provision
 def main() -> None:
     """Make it in the accounts that AWS_ENDPOINT_URL names."""
     accounts = [settings.load(name, local=True) for name in ("dev", "registry", "prod")]
-    provision.foundation(provision.Account(account, os.environ["AWS_ENDPOINT_URL"]) for account in accounts)
+    provision.foundation(provision.local_account(account, os.environ["AWS_ENDPOINT_URL"]) for account in accounts)
 
 
 if __name__ == "__main__":

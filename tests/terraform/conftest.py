@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import settings
-from rehearsal import local
-from rehearsal.provision import Account
+from promotion.accounts import Account
+from rehearsal import local, provision
 from terraform import cli, refusals
 
 ROOT = Path(__file__).parent.parent.parent
@@ -43,7 +43,7 @@ class World:
 
     def __post_init__(self) -> None:
         for name in ENVIRONMENTS:
-            self.accounts[name] = Account(settings.load(name, local=True), self.address)
+            self.accounts[name] = provision.local_account(settings.load(name, local=True), self.address)
 
     def environment(self, **more: str) -> dict[str, str]:
         """Return the environment in which the commands run."""
