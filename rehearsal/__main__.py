@@ -14,8 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws import process
 from localaws.__main__ import main as localaws
-from pipeline.commands import obey
-from pipeline.people import NotPossible
+from pipeline.commands import NotPossible, obey
 from promotion.refusals import Refused
 from rehearsal import acts, local
 from rehearsal.life import Life, WentWrong

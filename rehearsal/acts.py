@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import tables
+from pipeline import tables, versions
 from rehearsal import local
 from rehearsal.life import Life, Mail
 from rehearsal.view import View
@@ -58,7 +58,7 @@ def _acts(life: Life, view: View) -> None:
     view.say(f"  release {release.version}: {len(release.images)} images in dev's registry")
     view.act("Train in dev, register in the registry account")
     first = life.train()
-    view.say(f"  version {first} waits for approval: AUC {life.story.auc[first]:.3f} on the test rows")
+    view.say(f"  version {first} waits for approval: {_measured(life, first)}")
     view.act("A person approves the version; the same digests go to prod")
     life.approve(first, "First version: the gate is passed and the report looks right")
     view.say(f"  images: {life.promote().sentence()}")
@@ -70,11 +70,18 @@ def _acts(life: Life, view: View) -> None:
     view.say(f"  {refused.sentence}")
     view.act("Drift has begun a retraining in prod")
     second = life.retrain()
-    view.say(f"  version {second} waits for approval: AUC {life.story.auc[second]:.3f} on the test rows")
-    view.act("A person approves it; the refused batch is scored by the new version")
+    view.say(f"  version {second} waits for approval: {_measured(life, second)}")
+    view.act("A person approves it; that lets the refused batch through, to the new version")
     life.approve(second, "Learned from the labels that have arrived since")
     life.rescued(refused)
     life.collect(lambda mails: all(any(word in m.subject + m.text for m in mails) for word in EXPECTED))
+
+
+def _measured(life: Life, version: int) -> str:
+    """Return the AUC on the version's own test rows, and how it compares: versions have different test rows."""
+    beside = life.story.beside[version]
+    compared = f"; minus the champion's on the same rows {beside}" if beside else ""
+    return f"AUC {life.story.auc[version]:.3f} on its test rows{compared}"
 
 
 def _save(life: Life, folder: Path) -> dict[str, Path]:
@@ -86,10 +93,11 @@ def _save(life: Life, folder: Path) -> dict[str, Path]:
         uri = f"{entry.predictions}/{name}.out"
         saved[f"predictions of {name}"] = _write(folder / f"{name}.out", life.read("prod", uri))
         report = life.read("prod", f"{entry.report}/report.html")
-        saved[f"monitoring of {name}"] = _write(folder / f"monitoring-{Path(name).stem}.html", report)
+        saved[f"monitoring of {name} by version {entry.version}"] = _write(
+            folder / f"monitoring-{Path(name).stem}.html", report
+        )
     for version, package in life.story.versions.items():
-        uri = package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"].rsplit("/", 1)[0]
-        report = life.read("registry", f"{uri}/report.html")
+        report = life.read("registry", versions.report_url(package))
         saved[f"evaluation of version {version}"] = _write(folder / f"evaluation-v{version}.html", report)
     return saved
 
@@ -105,10 +113,11 @@ def _summary(life: Life, view: View, saved: dict[str, Path], seconds: float) -> 
     for version, package in sorted(life.story.versions.items()):
         trained_in = package["CustomerMetadataProperties"]["PipelineExecutionArn"].split(":")[4]
         where = next(name for name, account in life.accounts.items() if account.settings.account == trained_in)
-        table.add_row(f"version {version}", f"AUC {life.story.auc[version]:.3f}, trained in {where}")
+        table.add_row(f"version {version}", f"trained in {where}: {_measured(life, version)}")
     for name, entry in life.story.batches.items():
         rows = list(csv.reader(io.StringIO(saved[f"predictions of {name}"].read_text())))
-        table.add_row(name, f"{len(rows)} rows scored by version {entry.version}")
+        told = "; its drift is in the report, and no longer in the way" if (entry.verdict or {}).get("drift") else ""
+        table.add_row(name, f"{len(rows)} rows scored by version {entry.version}{told}")
     for name, entry in life.story.batches.items():
         for finding in _findings(life, entry.report or ""):
             table.add_row(f"drift in {name}", finding)

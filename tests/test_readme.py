@@ -47,6 +47,10 @@ def test_make_run_plays_the_whole_life_and_leaves_its_reports(surroundings):
     # A profile that isn't configured here has nothing to do with local accounts.
     said = run("\n".join(commands(block)), surroundings | {"AWS_PROFILE": "nobody-configured-it"})
     assert "The loop is closed" in said
+    assert re.search(
+        r"^  version 2 +trained in prod: AUC 0\.\d{3} on its test rows; minus the champion's on the", said, re.M
+    )
+    assert re.search(r"^  shifted.csv +\d+ rows scored by version 2; its drift is in the report", said, re.M)
     files = {file.name for file in (ROOT / ".baton" / "run").iterdir()}
     assert {"clean.csv.out", "shifted.csv.out", "evaluation-v1.html", "monitoring-shifted.html"} <= files
     assert set((ROOT / ".baton" / "runs").glob("*")) <= before
