@@ -43,12 +43,16 @@ def run(kind: str, block: str, address: str) -> str:
 
 
 def test_the_life_of_a_model_goes_as_its_page_says(accounts, address):
-    export, train, approve, derive, arrive, batches, release = blocks("life-of-a-model.md")
+    export, train, look, approve, derive, arrive, batches, release = blocks("life-of-a-model.md")
     assert run(*export, address) == ""
     said = run(*train, address)
     steps = [line.split()[0] for line in said.splitlines() if line.endswith(" s")]
     assert steps == ["ResolveChampion", "Preprocess", "Train", "Evaluate", "Gate", "Baseline", "Register"]
     assert said.splitlines()[-1] == "Succeeded"
+    said = run(*look, address)
+    assert re.search(r"^1 +PendingManualApproval +\S+ +0\.9\d\d ", said, re.MULTILINE)
+    assert said.endswith("\n.baton/version-1.html\n")
+    assert "AUC" in (ROOT / ".baton" / "version-1.html").read_text()
     assert run(*approve, address).strip().endswith(":model-package/mammography/1")
     shutil.rmtree(ROOT / ".baton" / "data", ignore_errors=True)
     run(*derive, address)
