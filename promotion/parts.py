@@ -22,11 +22,25 @@ from promotion.refusals import DeployFailed
 NEW = "(new)"
 """Stands for the version that publishing a function will give."""
 ABSENT = {"ResourceNotFoundException", "ResourceNotFound"}
-PRESENT = {"ResourceConflictException", "ResourceAlreadyExistsException"}
+PRESENT = {
+    "AlreadyExistsException", "BucketAlreadyOwnedByYou", "EntityAlreadyExists", "RepositoryAlreadyExistsException",
+    "ResourceAlreadyExistsException", "ResourceConflictException", "QueueAlreadyExists", "QueueNameExists",
+}  # fmt: skip
+"""Error codes with which services say that a thing is there already."""
 PATIENCE = {"Delay": 0.2, "MaxAttempts": 1500}
 """How a function is waited for: seconds between looks, and how many of them."""
 LONGEST = 72
 """Characters of a value that a plan's line shows."""
+
+
+def ensure(call: Callable[..., Any], **arguments: Any) -> Any:
+    """Make a thing unless it is there; return the answer, or None."""
+    try:
+        return call(**arguments)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in PRESENT:
+            raise
+        return None
 
 
 def absent(error: ClientError) -> bool:
@@ -86,14 +100,14 @@ class Function:
             self._publish()
         version = self.version()
         if self._live() is None:
-            _create(self._aws.create_alias, FunctionName=self._called, Name="live", FunctionVersion=version)
+            ensure(self._aws.create_alias, FunctionName=self._called, Name="live", FunctionVersion=version)
         if self._live() != version:
             self._aws.update_alias(FunctionName=self._called, Name="live", FunctionVersion=version)
         return version
 
     def _publish(self) -> None:
         wanted = {"FunctionName": self._called, **self._wanted}
-        if not _create(self._aws.create_function, **wanted, Code={"ZipFile": self._code}):
+        if ensure(self._aws.create_function, **wanted, Code={"ZipFile": self._code}) is None:
             self._wait("function_updated_v2")
             self._aws.update_function_configuration(**wanted)
             self._wait("function_updated_v2")
@@ -213,7 +227,7 @@ class Rule:
         for target in self._targets.values():
             function, _, qualifier = target["Arn"].partition(":function:")[2].partition(":")
             if function:
-                _create(
+                ensure(
                     self._lambda.add_permission,
                     FunctionName=function,
                     Qualifier=qualifier,
@@ -285,14 +299,3 @@ def short(value: Any) -> str:
 
 def _value(request: Mapping[str, Any]) -> Any:
     return json.loads(request["PipelineDefinition"])
-
-
-def _create(call: Any, **arguments: Any) -> bool:
-    """Make a thing; False if it is there."""
-    try:
-        call(**arguments)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in PRESENT:
-            raise
-        return False
-    return True

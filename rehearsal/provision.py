@@ -7,13 +7,11 @@ Two layers, as in Terraform: `foundation` makes what holds things (keys, buckets
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from functions import package
 from pipeline import account as credentials
@@ -23,16 +21,9 @@ from pipeline.names import FUNCTIONS, PIPELINES, STEPS
 from pipeline.release import Release
 from pipeline.settings import Settings
 from promotion.accounts import Account
-from promotion.parts import Alarm, Function, Pipeline, Rule, put_functions
+from promotion.parts import Alarm, Function, Pipeline, Rule, ensure, put_functions
 
 MEMBERS = ("dev", "prod")
-PRESENT = {
-    "AlreadyExistsException", "BucketAlreadyOwnedByYou", "EntityAlreadyExists", "RepositoryAlreadyExistsException",
-    "ResourceAlreadyExistsException", "ResourceConflictException", "ValidationException", "QueueAlreadyExists",
-    "QueueNameExists",
-}  # fmt: skip
-"""Error codes with which services say that a thing is there already."""
-
 JOB_LOGS = ("ProcessingJobs", "TrainingJobs", "TransformJobs")
 
 
@@ -43,16 +34,6 @@ def local_account(chosen: Settings, endpoint: str) -> Account:
 
 def _policy(account: Account, name: str) -> str:
     return json.dumps(templates.policy(name, account.settings))
-
-
-def _ensure(call: Callable[..., Any], **arguments: Any) -> Any:
-    """Make a thing unless it is there; return the answer, or None."""
-    try:
-        return call(**arguments)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in PRESENT:
-            raise
-        return None
 
 
 def foundation(accounts: Iterable[Account]) -> None:
@@ -100,7 +81,7 @@ def _key(account: Account, purpose: str, **kind: str) -> str:
 
 def _bucket(account: Account, bucket: str, purpose: str, key: str) -> None:
     s3 = account.client("s3")
-    _ensure(s3.create_bucket, Bucket=bucket, **_location(account.settings.region))
+    ensure(s3.create_bucket, Bucket=bucket, **_location(account.settings.region))
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_encryption(
         Bucket=bucket,
@@ -166,7 +147,7 @@ def _boundary(account: Account) -> str:
     iam, name = account.client("iam"), account.names.name("boundary")
     arn = f"arn:aws:iam::{account.settings.account}:policy/{name}"
     document = _policy(account, "boundary")
-    if _ensure(iam.create_policy, PolicyName=name, PolicyDocument=document) is None:
+    if ensure(iam.create_policy, PolicyName=name, PolicyDocument=document) is None:
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         kept = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
         if kept != json.loads(document):
@@ -178,7 +159,7 @@ def _role(account: Account, name: str, role: dict[str, Any], boundary: str) -> N
     iam = account.client("iam")
     called = account.names.name(name)
     trust = json.dumps(role["trust"])
-    made = _ensure(
+    made = ensure(
         iam.create_role,
         RoleName=called,
         AssumeRolePolicyDocument=trust,
@@ -195,7 +176,7 @@ def _repositories(account: Account) -> None:
     ecr = account.client("ecr")
     for step in STEPS:
         name = account.names.repository(step)
-        _ensure(
+        ensure(
             ecr.create_repository,
             repositoryName=name,
             imageTagMutability="IMMUTABLE",
@@ -209,24 +190,24 @@ def _log_groups(account: Account) -> None:
     logs = account.client("logs")
     groups = [f"/aws/lambda/{account.names.name(function)}" for function in FUNCTIONS]
     for group in [*groups, *(f"/aws/sagemaker/{kind}" for kind in JOB_LOGS)]:
-        _ensure(logs.create_log_group, logGroupName=group)
+        ensure(logs.create_log_group, logGroupName=group)
         logs.put_retention_policy(logGroupName=group, retentionInDays=account.settings.log_retention_days)
 
 
 def _bus(account: Account) -> None:
     events = account.client("events")
-    _ensure(events.create_event_bus, Name=account.settings.project)
+    ensure(events.create_event_bus, Name=account.settings.project)
     events.put_permission(EventBusName=account.settings.project, Policy=_policy(account, "bus"))
 
 
 def _group(account: Account) -> None:
     sagemaker = account.client("sagemaker")
     name = account.settings.project
-    _ensure(
-        sagemaker.create_model_package_group,
-        ModelPackageGroupName=name,
-        ModelPackageGroupDescription=f"Versions of {name} from every environment",
-    )
+    found = sagemaker.list_model_package_groups(NameContains=name)["ModelPackageGroupSummaryList"]
+    if name not in {group["ModelPackageGroupName"] for group in found}:
+        sagemaker.create_model_package_group(
+            ModelPackageGroupName=name, ModelPackageGroupDescription=f"Versions of {name} from every environment"
+        )
     sagemaker.put_model_package_group_policy(ModelPackageGroupName=name, ResourcePolicy=_policy(account, "group"))
 
 
