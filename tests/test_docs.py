@@ -1,5 +1,6 @@
 """The commands of the pages on the life of a model and on the pipelines are run as they stand there."""
 
+import dataclasses
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from functions.common import ledger
+from localaws.settings import Settings
 from pipeline import settings
 from pipeline.execution import DEFINITIONS, render
 from pipeline.release import Release
@@ -96,3 +98,28 @@ def test_the_parameters_of_the_page_are_those_of_the_definitions():
         parameters = render(settings.load("dev"), pipeline, Release()).render()["Parameters"]
         row = next(line for line in page.splitlines() if line.startswith(f"| `mammography-{pipeline}` |"))
         assert re.findall(r"`(\w+)`", row.split("|")[2].replace("`newest`", "")) == [p["Name"] for p in parameters]
+
+
+def test_every_setting_is_on_the_page_of_settings():
+    page = (ROOT / "docs" / "settings.md").read_text()
+    named = {name for line in page.splitlines() for name in re.findall(r"`([A-Z_]{2,})`", line.split("|")[:2][-1])}
+    sources = [
+        file
+        for folder in ("images", "pipeline", "promotion", "rehearsal", "terraform")
+        for file in (ROOT / folder).rglob("*.py")
+        if not file.name.startswith(("test_", "conftest", "fixtures"))
+    ]
+    code = "".join(file.read_text() for file in (*sources, ROOT / "localaws" / "process.py"))
+    read = set(re.findall(r'os\.environ(?:\.get\(|\[)"([A-Z_]+)"', code))
+    localaws = {f"LOCALAWS_{item.name.upper()}" for item in dataclasses.fields(Settings)}
+    assert named >= read | localaws
+    makefiles = "".join(file.read_text() for file in (ROOT / "Makefile", ROOT / "docker-compose.yml"))
+    missing = {name for name in named - read - localaws if name not in code + makefiles}
+    assert missing == set()
+
+
+def test_the_settings_of_the_accounts_are_printed_as_their_page_says():
+    page = (ROOT / "environments" / "README.md").read_text()
+    (block,) = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    done = subprocess.run(["sh", "-eu", "-c", block], cwd=ROOT, capture_output=True, text=True)
+    assert json.loads(done.stdout)["environment"] == "prod", done.stderr
