@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws import wire
+from localaws.api.call import split_arn
 from localaws.definition import Step, evaluate, resolve
 from localaws.engine.checks import check_request
-from localaws.engine.kinds import JOB_TYPES, PROCESSING, TRAINING, TRANSFORM, TUNING, JobType
+from localaws.engine.kinds import PROCESSING, TRAINING, TRANSFORM, TUNING, JobType
 from localaws.engine.scope import ExecutionScope
 from localaws.errors import ApiError
 from localaws.store import Key, Record
@@ -143,8 +144,8 @@ def _register(turn: Turn) -> Result:
     origin = {"GeneratedBy": turn.execution.body["PipelineExecutionArn"]}
     request["MetadataProperties"] = origin | request.get("MetadataProperties", {})
     arn = turn.invoke("CreateModelPackage", request)["ModelPackageArn"]
-    _, account, _, name = arn.split(":", 3)[0], arn.split(":")[4], None, arn.split("/", 1)[1]
-    record = turn.app.store.get(Key("ModelPackage", account, arn.split(":")[3], name))
+    region, account, _, name = split_arn(arn) or ("", "", "", "")
+    record = turn.app.store.get(Key("ModelPackage", account, region, name))
     assert record is not None
     properties = wire.shaped("DescribeModelPackageOutput", record.body)
     return Result("Succeeded", None, {"RegisterModel": {"Arn": arn}}, properties)
@@ -274,15 +275,3 @@ _ACTS: dict[str, Callable[[Turn], Result]] = {
     "QualityCheck": _check,
     "ClarifyCheck": _check,
 }
-LIGHT = {"Model", "RegisterModel", "Condition", "Fail", "Lambda"}
-JOB_METADATA = {"TrainingJob", "ProcessingJob", "TransformJob", "TuningJob", "QualityCheck", "ClarifyCheck"}
-__all__ = [
-    "JOB_TYPES",
-    "LIGHT",
-    "Result",
-    "Turn",
-    "begin",
-    "callback_outputs",
-    "describe_job",
-    "send_callback",
-]
