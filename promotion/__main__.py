@@ -1,4 +1,4 @@
-"""Commands around releases: `python -m promotion --help`."""
+"""What people and CI do with releases: build and sign them, put them in place, take them back, look at them."""
 
 from __future__ import annotations
 

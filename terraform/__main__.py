@@ -1,4 +1,4 @@
-"""The three accounts by Terraform: `python -m terraform --help`."""
+"""The three accounts by Terraform: plan, apply and destroy them, layer by layer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KNOWN = (Refused, ReleaseRefused, WrongSettings, WrongTemplate, BotoCoreError, C
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0, or 1 after one sentence on standard error (2: a plan that would change something)."""
+    """Run one command; return 0, 1 after one sentence, 2 for a plan that would change something, or 130 (interrupted)."""
     return obey(_parser().parse_args(arguments), KNOWN)
 
 
