@@ -22,7 +22,7 @@ KNOWN = (Refused, ReleaseRefused, WrongSettings, WrongTemplate, BotoCoreError, C
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0, 1 after one sentence, 2 for a plan that would change something, or 130 (interrupted)."""
+    """Run one command; return 0, 1 after one sentence, 2 for a plan of changes, or 130 when it is interrupted."""
     return obey(_parser().parse_args(arguments), KNOWN)
 
 
