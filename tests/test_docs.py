@@ -79,7 +79,8 @@ def test_every_state_and_setting_of_the_page_is_one_that_there_is():
 
 
 def test_the_pipelines_commands_do_what_their_page_says(accounts, address):
-    look, start = blocks("pipelines.md")
+    look, export, start = blocks("pipelines.md")
+    assert run(*export, address) == ""
     said = run(*look, address)
     definition, _ = json.JSONDecoder().raw_decode(said)
     assert definition["Version"] == "2020-12-01" and '"environment": "prod"' in said and "\n  prod  " in said
