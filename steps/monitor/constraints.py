@@ -4,6 +4,7 @@ Every threshold of every check is read from here. What is not SageMaker's own is
 """
 
 import copy
+import difflib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,7 +71,7 @@ ROWS_PER_VALUE = 5
 TAIL = 0.1
 """The share of a column's values, at either end, from which the fence is extrapolated."""
 TAIL_FACTOR = math.log(TAIL * 1e6 / 5e-4)
-"""How many mean excesses beyond the tail's start an exponential tail has one value in 1e6 rows, with 5e-4."""
+"""Mean excesses beyond its start at which an exponential tail ends: 1e6 rows go beyond with probability 5e-4."""
 HEAVY_TAIL = 1.2
 """Coefficient of variation of the excesses beyond which a tail is heavier than exponential (whose is 1)."""
 
@@ -126,8 +127,8 @@ def is_discrete(column: Column) -> bool:
 def fences(column: Numbers) -> tuple[float, float]:
     """Return the smallest and largest number that a batch may hold.
 
-    A discrete column may go beyond its values by the whole of their range: 2 to 5 allows -1 to 8, so that a
-    rare neighbour passes and a 55 doesn't. Any other column ends where its tail, extrapolated as exponential
+    A discrete column may go beyond its values by the whole of their range, but not below zero where it counts:
+    2 to 5 allows 0 to 8, so that a rare neighbour passes and a 55 doesn't. Any other column ends where its tail, extrapolated as exponential
     (or as a power law, where the excesses vary more than an exponential's), would have a value in a million
     rows with probability 0.0005. A whole number that is never negative stays so.
     """
@@ -181,6 +182,9 @@ def _overlay(defaults: dict, given: dict, file: str) -> None:
     for name, value in given.items():
         if name == "comparion_method":  # spelt so in the developer guide
             name = "comparison_method"
+        if name not in defaults and (meant := difflib.get_close_matches(name, defaults, 1)):
+            # What is like none of them may be a setting of another analyzer's.
+            raise BadBaseline(f"{file}: monitoring_config.{name} is unknown; is {meant[0]} meant?")
         known = defaults.get(name)
         if isinstance(known, dict):
             if not isinstance(value, dict):

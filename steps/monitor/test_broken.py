@@ -233,6 +233,7 @@ def test_a_baseline_that_is_none(checked, tmp_path, content):
     [
         ("datatype_check_threshold", "high", "isn't a number"),
         ("distribution_constraints", 3, "isn't an object"),
+        ("datatype_check_treshold", 0.9, "is unknown; is datatype_check_threshold meant?"),
         ("missing_values", "?", "isn't a list of texts"),
         ("report_values", "yes", "is neither Enabled nor Disabled"),
         ("row_count_constraints", {"minimum": "one"}, "isn't a whole number"),
