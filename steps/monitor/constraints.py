@@ -128,9 +128,9 @@ def fences(column: Numbers) -> tuple[float, float]:
     """Return the smallest and largest number that a batch may hold.
 
     A discrete column may go beyond its values by the whole of their range, but not below zero where it counts:
-    2 to 5 allows 0 to 8, so that a rare neighbour passes and a 55 doesn't. Any other column ends where its tail, extrapolated as exponential
-    (or as a power law, where the excesses vary more than an exponential's), would have a value in a million
-    rows with probability 0.0005. A whole number that is never negative stays so.
+    2 to 5 allows 0 to 8, so that a rare neighbour passes and a 55 doesn't. Any other column ends where its tail,
+    extrapolated as exponential (or as a power law, where the excesses vary more than an exponential's), would have
+    a value in a million rows with probability 0.0005. A whole number that is never negative stays so.
     """
     low, high = column.moments.minimum, column.moments.maximum
     if is_discrete(column):
