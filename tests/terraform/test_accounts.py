@@ -45,6 +45,19 @@ def _here(world, monkeypatch):
     accounts.account.cache_clear()
 
 
+@pytest.fixture
+def ci(world, monkeypatch):
+    """Let promotion act by CI's role in every account, as in Jenkins; give the variables that say so."""
+    variables = {
+        "BATON_ROLE": "ci",
+        "AWS_ACCESS_KEY_ID": world.accounts["dev"].settings.account,
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables
+
+
 def test_a_plan_of_empty_accounts_shows_everything_and_changes_nothing(world, tell):
     for name, done in world.everywhere("plan", "--detailed-exitcode", code=2, names=("registry", "prod")).items():
         planned = re.findall(r"^Plan: (\d+) to add, 0 to change, 0 to destroy", done.said, re.MULTILINE)
@@ -79,17 +92,17 @@ def test_accounts_are_made_from_nothing_also_after_an_apply_that_was_killed_half
         _tell_counts(tell, name, run)
 
 
-def test_a_release_is_put_in_place(world, tell):
+def test_a_release_is_put_in_place_by_ci(world, ci, tell):
     manifest = build.build(VERSION, source.register("dev"))
     Releases(accounts.account("registry")).sign(VERSION)
 
-    first = world.run("apply", "dev", "--version", VERSION)
+    first = world.run("apply", "dev", "--version", VERSION, "--layer", "release", **ci)
     assert first.code == 0, first.said[-4000:] + first.complained
     images.copy(*(registry.of(accounts.account(n)) for n in ("dev", "prod")), build.repositories(manifest), VERSION)
     _tell_counts(tell, "dev", first)
 
 
-def test_a_release_is_put_in_place_by_the_very_plan_that_was_approved(world, tell):
+def test_a_release_is_put_in_place_by_the_very_plan_that_was_approved(world, ci, tell):
     releases = Releases(accounts.account("registry"))
     manifest = releases.verified(VERSION)
     folder = releases.fetch(manifest, world.folder / "releases")
