@@ -16,6 +16,8 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 1rem; }
 figure { margin: 0; } svg { width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
+.about { color: var(--faint); font-size: .85rem; display: grid; grid-template-columns: auto 1fr; gap: 0 .75rem; }
+.about dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left; color: var(--faint); }
 th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--rule); }
 td { font-variant-numeric: tabular-nums; }

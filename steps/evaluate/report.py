@@ -1,9 +1,11 @@
 """The evaluation as one self-contained HTML page."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
+from steps.common import about
 from steps.common.html import page, table
 from steps.common.svg import Plot, matrix
 
@@ -51,6 +53,7 @@ def render(evaluation: dict[str, Any], label_names: Sequence[str]) -> str:
             "counts as worse.</p>"
         )
     body += [
+        about.section(made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
         '<div class="plots">',
         *(f"<figure>{plot.svg()}</figure>" for plot in _plots(found, comparison)),
         f"<figure>{_confusion(found['confusion_matrix'], label_names)}</figure>",

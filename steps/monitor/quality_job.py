@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
+from steps.common import about
 from steps.common.html import page, table
 from steps.common.svg import Plot
 from steps.monitor import labels, quality, report
@@ -131,7 +132,7 @@ def _violation(drop: Drop) -> dict[str, Any]:
 
 def _page(verdict: dict, joined: Joined, now: Figures | None, before: Figures | None, drops: Sequence[Drop]) -> str:
     bad = "bad" if verdict["drift"] else "good"
-    body = [f'<p class="verdict {bad}">{escape(verdict["sentence"])}</p>']
+    body = [f'<p class="verdict {bad}">{escape(verdict["sentence"])}</p>', about.section()]
     if drops:
         rows = [
             (

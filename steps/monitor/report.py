@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
+from steps.common import about
 from steps.common.html import page, table
 from steps.monitor import checks, pictures, shares
 from steps.monitor.analysis import WHAT, Outcome
@@ -54,6 +55,7 @@ def render(outcome: Outcome, earlier: Sequence[Batch] = ()) -> str:
     body = [
         f'<p class="verdict {"bad" if violated else "good"}">{escape(outcome.verdict["sentence"])}</p>',
         f'<p class="facts">{escape(_facts(outcome))}</p>',
+        about.section(),
         _violations(violated),
         _columns(outcome, violated),
         _earlier(outcome, earlier),
@@ -80,6 +82,7 @@ def _baseline(outcome: Outcome) -> str:
     ]
     body = [
         f'<p class="verdict good">{escape(outcome.message)}</p>',
+        about.section(),
         table(("Column", "Type", "Missing", "A batch may hold"), limits, "Suggested constraints"),
         f'<h2>Columns</h2><div class="columns">{"".join(parts)}</div>',
     ]
