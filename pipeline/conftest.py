@@ -9,6 +9,7 @@ import pytest
 from functions.conftest import local, localaws  # noqa: F401 - fixtures
 from functions.conftest_world import World
 from pipeline import account, settings
+from pipeline.__main__ import main
 from pipeline.names import FUNCTIONS, STEPS
 from pipeline.release import Release
 
@@ -42,6 +43,18 @@ def manifest(tmp_path):
     }
     file.write_text(json.dumps(content))
     return file
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command; return (exit code, lines on standard output, text on standard error)."""
+
+    def run(*arguments):
+        code = main(list(map(str, arguments)))
+        printed = capsys.readouterr()
+        return code, printed.out.splitlines(), printed.err
+
+    return run
 
 
 _projects = itertools.count(1)
