@@ -35,7 +35,7 @@ digests: .venv/.ready ## print each image's digest in dev, in prod and in what p
 approve: .venv/.ready ## approve a model version in the registry: approve VERSION=3 REASON=…
 	@$(PY) -m pipeline approve --version "$${VERSION:-}" --reason "$${REASON:-}"
 
-release-batch: .venv/.ready ## let a batch through that was set aside: release-batch BATCH=… REASON=…
+release-batch: .venv/.ready ## let a batch through that was set aside: release-batch BATCH=… REASON=… (ENV=prod)
 	@$(PY) -m pipeline release-batch --environment $(ENV) --batch "$${BATCH:-}" --reason "$${REASON:-}"
 
 .PHONY: bench/promotion soak/promotion

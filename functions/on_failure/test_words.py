@@ -43,10 +43,7 @@ def test_people_are_told_what_holds_a_retraining_back():
 
 
 def test_people_can_let_a_batch_through_by_the_line_they_are_given():
-    line = (
-        "python -m pipeline release-batch --environment prod --batch shifted-0123456789ab "
-        '--reason "…"'
-    )  # fmt: skip
+    line = 'make release-batch ENV=prod BATCH=shifted-0123456789ab REASON="…"'
     assert line in words.held(PLACE, FAILURE, REASON, ("x",))[1]
     assert line in words.alert(PLACE, replace(FAILURE, step="Monitor", name="Monitor"))[1]
 

@@ -79,10 +79,7 @@ def _correct(place: Place, failure: Failure) -> list[str]:
 
 
 def _release(place: Place, failure: Failure) -> str:
-    return (
-        f"python -m pipeline release-batch --environment {place.environment} --batch {failure.batch} "
-        '--reason "…"'
-    )  # fmt: skip
+    return f'make release-batch ENV={place.environment} BATCH={failure.batch} REASON="…"'
 
 
 def _report(failure: Failure) -> list[str]:
