@@ -96,4 +96,4 @@ def test_people_are_told_the_command_that_approves():
         for target in rule["targets"]
         if "InputTransformer" in target
     ]
-    assert any("python -m pipeline approve --version <version> --reason REASON" in text for text in texts)
+    assert any("make approve VERSION=<version> REASON=" in text for text in texts)
