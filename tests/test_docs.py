@@ -124,3 +124,17 @@ def test_the_settings_of_the_accounts_are_printed_as_their_page_says():
     (block,) = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     done = subprocess.run(["sh", "-eu", "-c", block], cwd=ROOT, capture_output=True, text=True)
     assert json.loads(done.stdout)["environment"] == "prod", done.stderr
+
+
+PAGES = sorted(
+    file for folder in (".", "docs", "localaws", "environments", "data") for file in (ROOT / folder).glob("*.md")
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_target_that_a_page_names_is_one(page):
+    known = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = {line.split()[0].replace("%", "") for line in known.splitlines() if line.strip()}
+    families = tuple(name for name in targets if name.endswith("/"))
+    named = {name.rstrip("-") for name in re.findall(r"(?:`|^)make ([a-z][a-z/-]*)", page.read_text(), re.MULTILINE)}
+    assert {name for name in named if name not in targets and not name.startswith(families)} == set()
