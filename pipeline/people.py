@@ -82,7 +82,7 @@ def print_batches(settings: Settings) -> None:
         drift = {True: "yes", False: "no"}.get(verdict.get("drift"), "")
         what = entry.sentence if entry.state in (ledger.REFUSED, ledger.FAILED) else entry.predictions
         if entry.unscored:
-            what = f"{what} ({entry.unscored} rows could not be read)"
+            what = f"{what} ({entry.unscored} row{'s' * (entry.unscored > 1)} not read)"
         if entry.released:
             what = f"{what or ''} (released by {entry.released['by']}: {entry.released['reason']})"
         table.add_row(
