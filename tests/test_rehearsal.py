@@ -68,7 +68,13 @@ def test_a_run_that_is_told_to_end_leaves_nothing(tmp_path, number, code):
         f"rehearsal.STATE = pathlib.Path({str(tmp_path)!r}); sys.exit(rehearsal.main(['run']))"
     )
     running = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # What a shell runs in the background ignores SIGINT, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     said = [next(line for line in running.stdout if "localaws answers on" in line)]
     assert list((tmp_path / "runs").iterdir())
