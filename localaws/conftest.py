@@ -171,3 +171,25 @@ def ended(describe, status):
     while (found := describe())[status] in ("InProgress", "Stopping", "Executing"):
         time.sleep(0.05)
     return found
+
+
+def one_step(sagemaker, role, code):
+    """Make the pipeline `works`: one processing step whose job runs the code."""
+    step = {
+        "Name": "Work",
+        "Type": "Processing",
+        "Arguments": {
+            "RoleArn": role,
+            "AppSpecification": {"ImageUri": "any"},
+            "ProcessingResources": {
+                "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+            },
+            "Environment": {"CODE": code},
+        },
+    }
+    sagemaker.create_pipeline(
+        PipelineName="works",
+        ClientRequestToken="x" * 32,
+        RoleArn=role,
+        PipelineDefinition=json.dumps({"Version": "2020-12-01", "Steps": [step]}),
+    )

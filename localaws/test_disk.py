@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws import disk, process
-from localaws.conftest import STEP, Server, allow, ended
+from localaws.conftest import STEP, Server, allow, ended, one_step
 
 MEBI = 1024 * 1024
 NO_LOOK = -(1 << 40)
@@ -325,24 +325,7 @@ def prepare(account):
     """A bucket, a role that may use it, and a pipeline of one step."""
     account.bucket("kept")
     role = account.role("works", allow(["s3:*", "sagemaker:*", "iam:PassRole", "logs:*"]))
-    step = {
-        "Name": "Work",
-        "Type": "Processing",
-        "Arguments": {
-            "RoleArn": role,
-            "AppSpecification": {"ImageUri": "any"},
-            "ProcessingResources": {
-                "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
-            },
-            "Environment": {"CODE": SMALL},
-        },
-    }
-    account.client("sagemaker").create_pipeline(
-        PipelineName="works",
-        ClientRequestToken="x" * 32,
-        RoleArn=role,
-        PipelineDefinition=json.dumps({"Version": "2020-12-01", "Steps": [step]}),
-    )
+    one_step(account.client("sagemaker"), role, SMALL)
 
 
 def outcomes(account):

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from localaws.conftest import STEP, Account, Server, ended
+from localaws.conftest import STEP, Account, Server, ended, one_step
 
 LOAD = int(os.environ.get("LOAD", "20"))
 
@@ -36,26 +36,8 @@ def account(server):
 
 def create(account, code):
     """A pipeline of one processing step that runs the code."""
-    role = account.role("works")
-    step = {
-        "Name": "Work",
-        "Type": "Processing",
-        "Arguments": {
-            "RoleArn": role,
-            "AppSpecification": {"ImageUri": "any"},
-            "ProcessingResources": {
-                "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
-            },
-            "Environment": {"CODE": code},
-        },
-    }
     sagemaker = account.client("sagemaker")
-    sagemaker.create_pipeline(
-        PipelineName="works",
-        ClientRequestToken="x" * 32,
-        RoleArn=role,
-        PipelineDefinition=json.dumps({"Version": "2020-12-01", "Steps": [step]}),
-    )
+    one_step(sagemaker, account.role("works"), code)
     return sagemaker
 
 
