@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from functions.common import ledger
+from functions.common import ledger, notify
 from functions.common.batches import CANARY
 from functions.common.failures import NoBatchWaiting
 from functions.common.place import ABANDONED, LostRace, Place, client, put_json, read_json, split, write_json
@@ -156,5 +156,5 @@ def _set_aside(place: Place, failure: Failure, state: str, sentence: str, verdic
 
 
 def _tell(place: Place, outcome: str, subject: str, message: str) -> dict:
-    client("sns").publish(TopicArn=place.topic, Subject=subject, Message=message)
+    notify.people(place, subject, message)
     return {"outcome": outcome, "subject": subject, "message": message}

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from functions.common import notify
 from functions.common.place import Place
 from functions.on_failure import words
 from functions.on_failure.execution import Failure
@@ -22,7 +23,7 @@ TRAINING = "arn:aws:sagemaker:us-east-1:333333333333:pipeline/mammography-train/
 
 @pytest.mark.parametrize("text", ["x" * 300, "Schritt äöü\nzweite Zeile", ""])
 def test_a_subject_is_one_line_of_ascii_of_fewer_than_100_characters(text):
-    subject = words.subject(PLACE, text)
+    subject = notify.subject(PLACE, text)
     assert subject.isascii() and subject.isprintable() and len(subject) < 100
     assert subject.startswith("mammography prod:")
 

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
+from functions.common.notify import subject
 from functions.common.place import Place
 from functions.on_failure.execution import Failure
-
-SUBJECT_LIMIT = 99
-"""Characters of a subject: SNS asks for fewer than 100."""
-
-
-def subject(place: Place, words: str) -> str:
-    """Return a subject within SNS's limits: one line of ASCII."""
-    text = " ".join(f"{place.project} {place.environment}: {words}".split())
-    return text.encode("ascii", "replace").decode()[:SUBJECT_LIMIT]
 
 
 def retraining(place: Place, failure: Failure, reason: str, execution: str, unseen: int) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functions.common import ledger, registry
+from functions.common import ledger, notify, registry
 from functions.common.failures import BatchChanged, BatchRefused, NothingScored, remembered
 from functions.common.objects import list_objects
 from functions.common.place import LostRace, Place, client, put_json, read_json, split
@@ -89,11 +89,11 @@ def _say_which_model(place: Place, entry: ledger.Entry, event: dict) -> None:
 
 def _tell(place: Place, batch: str, rows: int, unscored: int) -> None:
     """Tell people that a batch was scored in part: nobody looks for `nan` among the predictions."""
-    client("sns").publish(
-        TopicArn=place.topic,
-        Subject=f"{place.project} {place.environment}: batch {batch} was scored in part"[:99],
-        Message=f"The model could not read {unscored} of the {rows} rows of batch {batch}; their predictions are "
-        "`nan`. The transform job's log names rows and columns.\n",
+    notify.people(
+        place,
+        notify.subject(place, f"batch {batch} was scored in part"),
+        f"The model could not read {unscored} of the {rows} rows of batch {batch}; their predictions are `nan`. "
+        "The transform job's log names rows and columns.\n",
     )
 
 
