@@ -4,16 +4,17 @@ ARG BUILD_IMAGE=python:3.11-slim
 ARG PARENT
 FROM ${BUILD_IMAGE} AS uv
 ARG UV_VERSION
+ENV PIP_CACHE_DIR=/var/cache/pip UV_CACHE_DIR=/var/cache/uv
 RUN --mount=type=bind,source=images/install.py,target=/install.py \
     --mount=type=secret,id=ca --mount=type=secret,id=index \
-    --mount=type=cache,target=/root/.cache/pip \
+    --mount=type=cache,target=/var/cache/pip \
     python3 /install.py uv "${UV_VERSION}"
 
 FROM uv AS packages
 RUN --mount=type=bind,source=images/install.py,target=/install.py \
     --mount=type=bind,source=requirements.txt,target=/requirements.txt \
     --mount=type=secret,id=ca --mount=type=secret,id=index \
-    --mount=type=cache,target=/root/.cache/uv \
+    --mount=type=cache,target=/var/cache/uv \
     python3 /install.py packages /layer /requirements.txt
 
 FROM ${PARENT}
