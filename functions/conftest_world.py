@@ -134,7 +134,7 @@ class World:
 
     def close(self) -> None:
         """Stop what still runs."""
-        for part in ("train", "inference"):
+        for part in ("train", "inference", "quality"):
             sagemaker = self.prod("sagemaker")
             with contextlib.suppress(sagemaker.exceptions.ResourceNotFound):
                 for execution in self.executions(part):
@@ -223,15 +223,12 @@ class World:
             Publish=True,
         )["Version"]
 
-    def calling(self, function: str) -> dict:
-        """Return the step Resolve that calls one of the project's functions for the newest batch."""
+    def calling(self, function: str, **asked: str) -> dict:
+        """Return the step Resolve that calls one of the project's functions: for the newest batch, or as asked."""
         version = self.deploy(function)
         arn = f"arn:aws:lambda:us-east-1:{self.place.account}:function:{self.place.project}-{function}:{version}"
-        arguments = {
-            "action": "batch",
-            "batch_data_url": "newest",
-            "execution_arn": {"Get": "Execution.PipelineExecutionArn"},
-        }
+        asked = asked or {"action": "batch", "batch_data_url": "newest"}
+        arguments = {**asked, "execution_arn": {"Get": "Execution.PipelineExecutionArn"}}
         return {
             "Name": "Resolve",
             "Type": "Lambda",
@@ -268,10 +265,14 @@ class World:
                 sqs.delete_message(QueueUrl=self._mail, ReceiptHandle=message["ReceiptHandle"])
         return found
 
-    def version(self, status: str = "Approved", image: str = "", baseline: bool = True, **metadata: str) -> str:
+    def version(
+        self, status: str = "Approved", image: str = "", baseline: bool = True, figures: bool = False, **metadata: str
+    ) -> str:
         """Register a version in the registry account; return its ARN."""
         metric = {"ContentType": "application/json", "S3Uri": f"s3://{self.place.models_bucket}/baseline/x.json"}
-        quality = {"ModelDataQuality": {"Statistics": metric, "Constraints": metric}}
+        quality = {"ModelDataQuality": {"Statistics": metric, "Constraints": metric}} if baseline else {}
+        if figures:
+            quality["ModelQuality"] = {"Statistics": metric}
         archive = f"s3://{self.place.models_bucket}/prod/model.tar.gz"
         return self.registry("sagemaker").create_model_package(
             ModelPackageGroupName=self.place.project,
@@ -281,7 +282,7 @@ class World:
                 "SupportedContentTypes": ["text/csv"],
                 "SupportedResponseMIMETypes": ["text/csv"],
             },
-            **({"DriftCheckBaselines": quality} if baseline else {}),
+            **({"DriftCheckBaselines": quality} if quality else {}),
             **({"CustomerMetadataProperties": metadata} if metadata else {}),
         )["ModelPackageArn"]
 
@@ -343,14 +344,17 @@ class World:
         token = json.loads(message["Body"])["token"]
         self.prod("sagemaker").send_pipeline_execution_step_success(CallbackToken=token, OutputParameters=[])
 
-    def monitor(self, files: dict[str, str] | None = None, code: int = 0, message: str = "") -> dict:
-        """Return the step Monitor, which writes these files, or fails with a message."""
-        prefix = f"s3://{self.place.data_bucket}/runs/{self.place.pipeline('inference')}"
-        uri = {"Std:Join": {"On": "/", "Values": [prefix, {"Get": "Execution.PipelineExecutionId"}, "monitor"]}}
+    def monitor(
+        self, files: dict[str, str] | None = None, code: int = 0, message: str = "", of: str = "inference"
+    ) -> dict:
+        """Return the step Monitor, or Quality of that pipeline, which writes these files, or fails with a message."""
+        name = {"inference": "Monitor", "quality": "Quality"}[of]
+        prefix = f"s3://{self.place.data_bucket}/runs/{self.place.pipeline(of)}"
+        uri = {"Std:Join": {"On": "/", "Values": [prefix, {"Get": "Execution.PipelineExecutionId"}, name.lower()]}}
         output = {"S3Uri": uri, "LocalPath": "/opt/ml/processing/output", "S3UploadMode": "EndOfJob"}
         cluster = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
         return {
-            "Name": "Monitor",
+            "Name": name,
             "Type": "Processing",
             "DependsOn": ["Resolve"],
             "Arguments": {

@@ -18,6 +18,7 @@ from functions.common.place import client
 from functions.conftest import VARIABLES
 
 TEMPLATE = json.loads((package.FOLDER / "functions.json").read_text())
+SENTENCE = "Action nothing: there are only champion, batch, quality."
 EXECUTION = "arn:aws:sagemaker:us-east-1:333333333333:pipeline/mammography-inference/execution/abc123"
 BOTO3 = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 
@@ -103,11 +104,8 @@ from functions.resolve.handler import handle
 handle({{"action": "nothing", "execution_arn": "{EXECUTION}"}}, None)
 """
     done = python(alone, code)
-    assert done.stderr.endswith("functions.common.failures.Refused: Action nothing: there are only champion, batch.\n")
-    assert recall(place, EXECUTION) == {
-        "name": "Refused",
-        "sentence": "Action nothing: there are only champion, batch.",
-    }
+    assert done.stderr.endswith(f"functions.common.failures.Refused: {SENTENCE}\n")
+    assert recall(place, EXECUTION) == {"name": "Refused", "sentence": SENTENCE}
 
 
 def test_a_handler_runs_as_a_lambda_function(place):
@@ -126,5 +124,5 @@ def test_a_handler_runs_as_a_lambda_function(place):
     answer = aws.invoke(FunctionName="mammography-resolve", Qualifier=made["Version"], Payload=payload)
     error = json.loads(answer["Payload"].read())
     assert answer["FunctionError"] == "Unhandled"
-    assert error["errorMessage"].endswith("Action nothing: there are only champion, batch.")
+    assert error["errorMessage"].endswith(SENTENCE)
     assert recall(place, EXECUTION)["name"] == "Refused"

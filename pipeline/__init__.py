@@ -1,1 +1,1 @@
-"""The two SageMaker pipeline definitions, and what starts and follows them."""
+"""The SageMaker pipeline definitions, and what starts and follows them."""

@@ -1,4 +1,4 @@
-"""What people do with the two pipelines, their versions and their batches."""
+"""What people do with the pipelines, their versions and their batches."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from functions.common.place import RUNNING, Place, client
 from functions.on_failure import execution as executions
-from pipeline import inference, shapes, train
+from pipeline import inference, quality, shapes, train
 from pipeline.language import Definition
 from pipeline.names import Names
 from pipeline.release import Release
@@ -21,6 +21,7 @@ from pipeline.settings import Settings
 DEFINITIONS: dict[str, Callable[[Settings, Release], Definition]] = {
     "train": train.definition,
     "inference": inference.definition,
+    "quality": quality.definition,
 }
 LOCAL_INTERVAL, INTERVAL = 0.2, 5.0
 """Seconds between two looks at an execution, on this machine and in AWS."""
@@ -47,7 +48,7 @@ def upsert(settings: Settings, pipeline: str, release: Release | None = None) ->
 
     Args:
         settings: the environment's.
-        pipeline: train or inference.
+        pipeline: train, inference or quality.
         release: what it runs; None keeps the images of the pipeline in place. A release that names no versions
             of the functions keeps those in place: each account counts its own.
 

@@ -1,4 +1,4 @@
-"""What the jobs of both definitions have in common: roles, images, clusters, keys, places in S3."""
+"""What the jobs of all definitions have in common: roles, images, clusters, keys, places in S3."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Jobs:
     Args:
         settings: the environment's.
         release: digests and function versions.
-        pipeline: `train` or `inference`.
+        pipeline: `train`, `inference` or `quality`.
         volume_key: reference to the ARN of the key that encrypts the instances' volumes.
     """
 
@@ -109,7 +109,13 @@ class Jobs:
         }
 
 
-def s3_input(name: str, uri: Json, path: str, distribution: str = "FullyReplicated") -> dict[str, Json]:
+PREFIX, MANIFEST = "S3Prefix", "ManifestFile"
+"""What an input's URI names: all objects below it, or an object that lists them."""
+
+
+def s3_input(
+    name: str, uri: Json, path: str, distribution: str = "FullyReplicated", data_type: str = PREFIX
+) -> dict[str, Json]:
     """Return a processing input; `path` lies below /opt/ml/processing."""
     return {
         "InputName": name,
@@ -117,7 +123,7 @@ def s3_input(name: str, uri: Json, path: str, distribution: str = "FullyReplicat
         "S3Input": {
             "S3Uri": uri,
             "LocalPath": f"{PROCESSING}/{path}",
-            "S3DataType": "S3Prefix",
+            "S3DataType": data_type,
             "S3InputMode": "File",
             "S3DataDistributionType": distribution,
             "S3CompressionType": "None",

@@ -8,7 +8,7 @@ from pipeline.settings import Settings
 
 STEPS = ("preprocess", "train", "evaluate", "monitor", "infer")
 FUNCTIONS = ("resolve", "record", "on_failure")
-PIPELINES = ("train", "inference")
+PIPELINES = ("train", "inference", "quality")
 
 
 @dataclass(frozen=True)

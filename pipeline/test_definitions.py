@@ -7,6 +7,7 @@ import re
 import pytest
 
 from functions.common import ledger
+from functions.on_failure.execution import DRIFT, WATCHING
 from pipeline import train
 from pipeline.conftest import RELEASE
 from pipeline.difference import differences
@@ -130,6 +131,7 @@ class TestBoth:
                 "infer_digest", "release_version", "git_commit",
             },
             "inference": {"resolve_version", "record_version", "monitor_digest"},
+            "quality": {"resolve_version", "monitor_digest"},
         }[pipeline]  # fmt: skip
 
 
@@ -280,6 +282,43 @@ class TestInference:
         assert definition["Transform"]["Arguments"]["TransformInput"]["SplitType"] == "Line"
         environment = definition["Monitor"]["Arguments"]["Environment"]
         assert json.loads(environment["dataset_format"]) == {"csv": {"header": False}}
+
+
+class TestQuality:
+    def test_its_parameters_are_those_that_clients_rely_on(self):
+        parameters = {p["Name"]: p["DefaultValue"] for p in rendered("quality", "prod")["Parameters"]}
+        assert list(parameters) == ["GroundTruthUrl", "ProcessingInstanceType", "ProcessingInstanceCount"]
+        assert parameters["GroundTruthUrl"] == "s3://mammography-data-333333333333/data/ground-truth/"
+
+    def test_a_model_that_is_worse_ends_as_a_batch_that_drifted_does(self):
+        definition = rendered("quality", "prod")
+        assert [(s["Name"], s["Type"]) for s in definition["Steps"]] == [
+            ("Resolve", "Lambda"), ("Quality", "Processing"), ("CheckQuality", "Condition"),
+        ]  # fmt: skip
+        check = steps(definition)["CheckQuality"]["Arguments"]
+        (drift,) = check["Conditions"]
+        assert drift["LeftValue"]["Std:JsonGet"]["Path"] == "drift" and drift["RightValue"] is True
+        assert [(s["Name"], s["Type"]) for s in check["IfSteps"]] == [(DRIFT, "Fail")]
+        assert check["ElseSteps"] == []
+
+    def test_its_job_reads_what_resolve_listed_and_nothing_else(self):
+        arguments = steps(rendered("quality", "prod"))["Quality"]["Arguments"]
+        inputs = {each["InputName"]: each["S3Input"] for each in arguments["ProcessingInputs"]}
+        assert {name: (each["S3DataType"], each["S3Uri"]["Get"]) for name, each in inputs.items()} == {
+            "predictions": ("ManifestFile", "Steps.Resolve.OutputParameters['Predictions']"),
+            "ground_truth": ("ManifestFile", "Steps.Resolve.OutputParameters['GroundTruth']"),
+            "statistics": ("S3Prefix", "Steps.Resolve.OutputParameters['Statistics']"),
+        }
+        environment = arguments["Environment"]
+        assert environment["analysis_type"] == "MODEL_QUALITY"
+        assert environment["dataset_source"] == inputs["predictions"]["LocalPath"]
+        assert environment["ground_truth_source"] == inputs["ground_truth"]["LocalPath"]
+        assert environment["baseline_statistics"] == f"{inputs['statistics']['LocalPath']}/evaluation.json"
+
+    def test_its_step_is_one_that_on_failure_looks_for(self):
+        job = steps(rendered("quality", "prod"))["Quality"]
+        assert job["Name"] in WATCHING and steps(rendered("inference", "prod"))["Monitor"]["Name"] in WATCHING
+        assert [o["OutputName"] for o in job["Arguments"]["ProcessingOutputConfig"]["Outputs"]] == ["monitoring"]
 
 
 @pytest.mark.parametrize("pipeline", DEFINITIONS)

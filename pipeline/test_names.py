@@ -8,7 +8,9 @@ from pipeline.settings import load
 
 def test_names_are_those_that_clients_rely_on(prod):
     names = Names(prod)
-    assert [names.name(pipeline) for pipeline in PIPELINES] == ["mammography-train", "mammography-inference"]
+    assert [names.name(pipeline) for pipeline in PIPELINES] == [
+        "mammography-train", "mammography-inference", "mammography-quality",
+    ]  # fmt: skip
     assert names.data_bucket == "mammography-data-333333333333"
     assert names.models_bucket == "mammography-models-222222222222"
     assert names.group == "arn:aws:sagemaker:us-east-1:222222222222:model-package-group/mammography"

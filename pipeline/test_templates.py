@@ -6,7 +6,9 @@ import json
 import pytest
 
 from pipeline import templates
-from pipeline.names import FUNCTIONS, STEPS, Names
+from pipeline.execution import render
+from pipeline.names import FUNCTIONS, PIPELINES, STEPS, Names
+from pipeline.release import Release
 from pipeline.settings import ENVIRONMENTS, load
 from pipeline.templates import ROOT, WrongTemplate, fill
 
@@ -63,14 +65,31 @@ def test_rules_lead_to_this_environments_own_things(environment):
 
 
 def test_a_schedule_and_an_arrival_ask_for_the_newest_batch(prod):
-    asked = [
+    found = asked(prod, "inference")
+    assert len(found) == 3
+    assert all(parameters == [{"Name": "BatchDataUrl", "Value": "newest"}] for parameters in found)
+
+
+def test_labels_that_arrive_judge_the_model_by_all_that_are_there(prod):
+    (parameters,) = asked(prod, "quality")
+    (parameter,) = render(prod, "quality", Release()).render()["Parameters"][:1]
+    assert parameters == [{"Name": "GroundTruthUrl", "Value": parameter["DefaultValue"]}]
+
+
+def asked(settings, pipeline):
+    """The parameters with which rules start a pipeline."""
+    return [
         target["SageMakerPipelineParameters"]["PipelineParameterList"]
-        for rule in templates.rules(prod)
+        for rule in templates.rules(settings)
         for target in rule["targets"]
-        if "SageMakerPipelineParameters" in target
+        if target["Arn"].endswith(f"-{pipeline}") and ":pipeline/" in target["Arn"]
     ]
-    assert len(asked) == 3
-    assert all(parameters == [{"Name": "BatchDataUrl", "Value": "newest"}] for parameters in asked)
+
+
+def test_every_pipeline_that_fails_is_dealt_with(prod):
+    (rule,) = [found["rule"] for found in templates.rules(prod) if found["rule"]["Name"].endswith("-execution-failed")]
+    failed = [arn.rsplit("-", 1)[-1] for arn in rule["EventPattern"]["detail"]["pipelineArn"]]
+    assert failed == list(PIPELINES)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

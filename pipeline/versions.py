@@ -38,7 +38,7 @@ def described(settings: Settings, version: int) -> dict[str, Any]:
 
 def report_url(package: dict[str, Any]) -> str | None:
     """Return where a version's report lies, or None when the version names no measurements."""
-    measured = _measured(package)
+    measured = registry.evaluation(package)
     return f"{measured.rsplit('/', 1)[0]}/{REPORT}" if measured else None
 
 
@@ -59,7 +59,7 @@ def print_versions(settings: Settings) -> None:
         table.add_column(heading, overflow="fold")
     for item in registry.packages(place):
         package = registry.describe(item["ModelPackageArn"])
-        url = _measured(package)
+        url = registry.evaluation(package)
         found = read_json(*split(url)) if url else None
         quality = found[0] if found else {}
         auc = quality.get("binary_classification_metrics", {}).get("auc", {}).get("value")
@@ -96,7 +96,3 @@ def fetch_report(settings: Settings, version: int, file: Path) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise NotPossible(f"{file}: can't be written ({error.strerror}).") from None
-
-
-def _measured(package: dict[str, Any]) -> str | None:
-    return package.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri")

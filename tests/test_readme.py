@@ -70,7 +70,7 @@ def test_make_up_serves_any_client_until_make_down(surroundings, tmp_path):
     finally:
         run("make down", surroundings)
     assert {line.replace(":4566", f":{port}") for line in lines if "export" in line} <= set(said.splitlines())
-    assert "['mammography-inference', 'mammography-train']" in said
+    assert "['mammography-inference', 'mammography-quality', 'mammography-train']" in said
     assert "MissedGate Failed The model missed the gate: its AUC" in said
     assert "preprocess/train/" in said
     with pytest.raises(OSError):

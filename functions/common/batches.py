@@ -1,4 +1,4 @@
-"""Batches that lie in the data bucket."""
+"""Batches that lie in the data bucket, and where what belongs to them lies."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ NEWEST = "newest"
 ARRIVALS = "data/batches/"
 LABELLED = "data/labelled/"
 """Where labelled data lies."""
+
+GROUND_TRUTH = "data/ground-truth/"
+"""Where labels of scored batches arrive: which batch, which row, which label."""
 
 CANARY = "data/canary/"
 """Where batches lie that only try whether a release scores: nothing is trained because of one."""

@@ -40,7 +40,7 @@ class NothingScored(Refused):
 
 
 class WrongInput(Refused):
-    """What is to be trained on lies elsewhere than labelled data does."""
+    """What is to be trained on, or judged by, lies elsewhere than such data does."""
 
 
 class NoApprovedModel(Refused):
@@ -52,11 +52,23 @@ class ImageNotPromoted(Refused):
 
 
 class NoBaseline(Refused):
-    """The approved version carries no baseline to watch batches by."""
+    """The approved version carries no baseline to watch batches by, or no figures to judge it by."""
 
 
 class NoLabelledData(Refused):
     """There is nothing to train on."""
+
+
+class NoGroundTruth(Refused):
+    """No label of a scored batch has arrived."""
+
+
+class NothingToJudge(Refused):
+    """No batch is scored yet."""
+
+
+class OnlyOlderScored(Refused):
+    """The approved version has scored no batch yet: the labels there are tell of older versions."""
 
 
 def remembered(handle: Callable[[dict], dict]) -> Callable[[dict, Any], dict]:

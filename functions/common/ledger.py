@@ -7,6 +7,7 @@ ended without a word (a lost event) waits again.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,9 @@ from functions.common.place import Place, client, read_json, write_json
 
 CLAIMED, SCORED, REFUSED, FAILED = "claimed", "scored", "refused", "failed"
 PREFIX = "ledger/"
+
+BESIDE = "scored-by.json"
+"""Name of the object beside a batch's predictions that says which model made them."""
 
 
 @dataclass(frozen=True)
@@ -168,10 +172,8 @@ def write(place: Place, entry: Entry, etag: str | None) -> None:
 def entries(place: Place) -> Iterator[Entry]:
     """Give every entry, the one that arrived last first."""
     pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=place.data_bucket, Prefix=PREFIX)
-    found = []
-    for page in pages:
-        for item in page.get("Contents", []):
-            value = read_json(place.data_bucket, item["Key"])
-            if value:
-                found.append(Entry.parse(value[0]))
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    with ThreadPoolExecutor(16) as pool:
+        values = list(pool.map(lambda key: read_json(place.data_bucket, key), keys))
+    found = [Entry.parse(value[0]) for value in values if value]
     yield from sorted(found, key=lambda entry: entry.batch.arrived, reverse=True)

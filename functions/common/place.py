@@ -76,7 +76,7 @@ class Place:
         return f"arn:aws:sns:{self.region}:{self.account}:{self.project}-notifications"
 
     def pipeline(self, part: str) -> str:
-        """Name of a pipeline: train or inference."""
+        """Name of a pipeline: train, inference or quality."""
         return f"{self.project}-{part}"
 
     def run(self, execution_arn: str, *parts: str) -> str:

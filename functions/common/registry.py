@@ -49,6 +49,15 @@ def baseline(package: dict) -> tuple[str, str] | None:
     return None
 
 
+def evaluation(package: dict) -> str | None:
+    """Return the S3 URL of the figures that a version was registered with, or None."""
+    for holder in ("DriftCheckBaselines", "ModelMetrics"):
+        quality = package.get(holder, {}).get("ModelQuality", {})
+        if "Statistics" in quality:
+            return quality["Statistics"]["S3Uri"]
+    return None
+
+
 def seen_contents(package: dict) -> set[str] | None:
     """Return the contents that a version was trained on, or None when the version doesn't say."""
     url = package.get("CustomerMetadataProperties", {}).get("TrainingSetUrl")

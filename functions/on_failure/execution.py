@@ -1,4 +1,4 @@
-"""A failed execution, read: which step failed, what its job says, which batch it was about."""
+"""A failed execution, read: which step failed, what its job says, which batch or labels it was about."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from functions.common.place import Place, client, pipeline_and_id, read_json, sp
 from functions.common.waiting import NEXT
 
 DRIFT = "Drift"
-"""Name of the Fail step that refuses a batch."""
+"""Name of the Fail step that refuses a batch, or says that a model has become worse."""
+
+WATCHING = ("Monitor", "Quality")
+"""Names of the steps whose job says so, one in each pipeline."""
 
 JOBS = {
     "ProcessingJob": ("describe_processing_job", "ProcessingJobName"),
@@ -28,6 +31,7 @@ class Failure:
         name: the failure's own name: Drift, a named failure of a function, or the step's name.
         sentence: what the job, the function or the Fail step says; never a row's values.
         batch: identity of the batch it was about, or None.
+        labels: identity of the labels it judged a version by, or None.
         package: ARN of the version it ran under, or None.
         monitoring: S3 URL of what the monitor wrote, or None.
         followed: whether it was started for a batch that waited behind another.
@@ -38,14 +42,20 @@ class Failure:
     name: str
     sentence: str
     batch: str | None
+    labels: str | None
     package: str | None
     monitoring: str | None
     followed: bool = False
 
     @property
     def drift(self) -> bool:
-        """Whether the monitor refused the batch, as opposed to anything going wrong."""
+        """Whether the monitor found the batch or the model changed, as opposed to anything going wrong."""
         return self.step == DRIFT
+
+    @property
+    def identity(self) -> str:
+        """Identity of what a retraining would be begun for."""
+        return self.batch or self.labels or ""
 
     @property
     def pipeline(self) -> str:
@@ -74,8 +84,9 @@ def read(place: Place, execution: str) -> Failure | None:
     outputs = _outputs(steps.get("Resolve", {}))
     about = {
         "batch": outputs.get("BatchId"),
+        "labels": outputs.get("Labels"),
         "package": outputs.get("ModelPackageArn"),
-        "monitoring": _monitoring(steps.get("Monitor", {})),
+        "monitoring": _monitoring(next((steps[name] for name in WATCHING if name in steps), {})),
         "followed": described.get("PipelineExecutionDisplayName", "").startswith(NEXT),
     }
     if not failed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -11,6 +10,7 @@ from functions.common import registry
 from functions.common.batches import LABELLED
 from functions.common.objects import contents, training_set
 from functions.common.place import RUNNING, Place, client, read_json, write_json
+from functions.on_failure.execution import Failure
 from functions.on_failure.gate import Facts, Start
 
 HISTORY = "retrain/history.json"
@@ -23,7 +23,12 @@ def read_history(place: Place) -> tuple[list[Start], str | None]:
     if found is None:
         return [], None
     value, etag = found
-    return [Start(**{**start, "at": datetime.fromisoformat(start["at"])}) for start in value["starts"]], etag
+    return [_start(**start) for start in value["starts"]], etag
+
+
+def _start(batch: str, cause: str, at: str, execution: str | None) -> Start:
+    """Read a line of the record, which calls the reason `batch`: earlier releases know no other."""
+    return Start(batch, cause, datetime.fromisoformat(at), execution)
 
 
 def write_history(place: Place, starts: list[Start], etag: str | None) -> str:
@@ -34,20 +39,26 @@ def write_history(place: Place, starts: list[Start], etag: str | None) -> str:
     Raises:
         LostRace: it has changed.
     """
-    value = {"starts": [{**asdict(start), "at": start.at.isoformat()} for start in starts]}
+    value = {
+        "starts": [
+            {"batch": start.reason, "cause": start.cause, "at": start.at.isoformat(), "execution": start.execution}
+            for start in starts
+        ]
+    }
     return write_json(place.data_bucket, HISTORY, value, etag)
 
 
-def gather(place: Place, batch: str, cause: str, starts: list[Start]) -> Facts:
-    """Return the facts of this moment about a batch that the execution `cause` refused."""
+def gather(place: Place, failure: Failure, starts: list[Start]) -> Facts:
+    """Return the facts of this moment about a failure that asks for a retraining."""
     executions = client("sagemaker").list_pipeline_executions(
         PipelineName=place.pipeline("train"), SortBy="CreationTime", SortOrder="Descending", MaxResults=100
     )["PipelineExecutionSummaries"]
     unseen, learned_by = _labels(place)
     return Facts(
         now=datetime.now(UTC),
-        batch=batch,
-        cause=cause,
+        reason=failure.identity,
+        words="this batch was" if failure.batch else "these labels were",
+        cause=failure.execution,
         enabled=os.environ["RETRAIN_ENABLED"] == "true",
         cooldown=timedelta(hours=float(os.environ["RETRAIN_COOLDOWN_HOURS"])),
         daily_cap=int(os.environ["RETRAIN_DAILY_CAP"]),

@@ -16,13 +16,13 @@ class Start:
     """A retraining that was begun.
 
     Args:
-        batch: identity of the batch that was its reason.
-        cause: ARN of the failed execution that refused the batch.
+        reason: identity of what was its reason: a batch, or labels that arrived.
+        cause: ARN of the failed execution that said so.
         at: when it was written down, which comes before it is made.
         execution: ARN of the train pipeline's execution, once there is one.
     """
 
-    batch: str
+    reason: str
     cause: str
     at: datetime
     execution: str | None = None
@@ -34,8 +34,9 @@ class Facts:
 
     Args:
         now: this moment.
-        batch: identity of the batch that drifted.
-        cause: ARN of the execution that refused it.
+        reason: identity of the batch that drifted, or of the labels by which the model has become worse.
+        words: what that is, in words.
+        cause: ARN of the execution that said so.
         enabled: the kill switch; False holds every retraining.
         cooldown: how long after the last training none is begun.
         daily_cap: how many retrainings are begun in 24 hours.
@@ -47,7 +48,8 @@ class Facts:
     """
 
     now: datetime
-    batch: str
+    reason: str
+    words: str
     cause: str
     enabled: bool
     cooldown: timedelta
@@ -88,13 +90,13 @@ def decide(facts: Facts) -> Decision:
     held = []
     if not facts.enabled:
         held.append("automatic retraining is switched off")
-    if any(start.batch == facts.batch for start in facts.starts):
-        held.append("this batch was the reason of a retraining before")
+    if any(start.reason == facts.reason for start in facts.starts):
+        held.append(f"{facts.words} the reason of a retraining before")
     starting = [s for s in facts.starts if s.execution is None and facts.now - s.at < ABANDONED]
     if facts.running:
         held.append(f"a training runs already ({facts.running[0]})")
     elif starting:
-        held.append(f"a retraining for batch {starting[0].batch} is being started")
+        held.append(f"a retraining because of {starting[0].reason} is being started")
     trainings = [start.at for start in facts.starts] + ([facts.last_training] if facts.last_training else [])
     if trainings and facts.now - max(trainings) < facts.cooldown:
         until = max(trainings) + facts.cooldown

@@ -9,7 +9,7 @@ from typing import Any
 
 from functions.common import ledger, notify
 from functions.common.batches import CANARY
-from functions.common.failures import NoBatchWaiting
+from functions.common.failures import NoBatchWaiting, OnlyOlderScored
 from functions.common.place import ABANDONED, LostRace, Place, client, put_json, read_json, split, write_json
 from functions.common.registry import version_of
 from functions.common.waiting import begin_next
@@ -47,6 +47,8 @@ def handle(event: dict, context: Any) -> dict:
         outcome = {"outcome": "nothing", "why": "another execution took the batch that waited"}
     elif failure.name == NoBatchWaiting.__name__:
         outcome = _tell(place, "no-batch", *words.no_batch(place, failure))
+    elif failure.name == OnlyOlderScored.__name__:
+        outcome = {"outcome": "nothing", "why": failure.sentence}
     else:
         _set_aside(place, failure, ledger.FAILED, failure.sentence)
         outcome = _tell(place, "alert", *words.alert(place, failure))
@@ -84,7 +86,7 @@ def _canary(place: Place, failure: Failure) -> bool:
 
 
 def _refused(place: Place, failure: Failure) -> dict:
-    """Deal with a batch that the monitor refused: what isn't a table like the baseline's says nothing of the world."""
+    """Deal with what the monitor refused: a batch that isn't a table like the baseline's says nothing of the world."""
     verdict = executions.verdict(failure)
     reason = verdict["sentence"] if verdict else failure.sentence
     if verdict and verdict.get("malformed"):
@@ -110,33 +112,33 @@ def _gate(place: Place, failure: Failure, reason: str) -> tuple[gate.Decision, g
     """
     for _ in range(ATTEMPTS):
         starts, etag = gathering.read_history(place)
-        facts = gathering.gather(place, failure.batch, failure.execution, starts)
+        facts = gathering.gather(place, failure, starts)
         decision = gate.decide(facts)
         if not decision.retrain:
             return decision, facts, None
         start = gate.begun(facts)
         try:
             if start is None:
-                start = gate.Start(failure.batch, failure.execution, facts.now)
+                start = gate.Start(failure.identity, failure.execution, facts.now)
                 starts = [*starts, start]
                 etag = gathering.write_history(place, starts, etag)
             if start.execution is None:
-                made = replace(start, execution=_start(place, failure.batch, reason))
+                made = replace(start, execution=_start(place, failure, reason))
                 gathering.write_history(place, [made if each == start else each for each in starts], etag)
                 start = made
         except LostRace:
             continue
         return decision, facts, start.execution
-    raise LostRace(f"{gathering.HISTORY}: changed {ATTEMPTS} times while batch {failure.batch} was decided on.")
+    raise LostRace(f"{gathering.HISTORY}: changed {ATTEMPTS} times while {failure.identity} was decided on.")
 
 
-def _start(place: Place, batch: str, reason: str) -> str:
+def _start(place: Place, failure: Failure, reason: str) -> str:
     """Start the train pipeline; the token makes a repeated start return the first one's execution."""
     return client("sagemaker").start_pipeline_execution(
         PipelineName=place.pipeline("train"),
-        PipelineExecutionDisplayName=f"retrain-{batch}"[:82].rstrip("-"),
-        PipelineExecutionDescription=f"Drift in batch {batch}: {reason}"[:3000],
-        ClientRequestToken=hashlib.sha256(f"retrain {batch}".encode()).hexdigest(),
+        PipelineExecutionDisplayName=f"retrain-{failure.identity}"[:82].rstrip("-"),
+        PipelineExecutionDescription=f"{words.because(failure)}: {reason}"[:3000],
+        ClientRequestToken=hashlib.sha256(f"retrain {failure.identity}".encode()).hexdigest(),
     )["PipelineExecutionArn"]
 
 

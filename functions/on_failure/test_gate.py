@@ -10,7 +10,8 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 OPEN = Facts(
     now=NOW,
-    batch="shifted-0123456789ab",
+    reason="shifted-0123456789ab",
+    words="this batch was",
     cause="arn:refused-it",
     enabled=True,
     cooldown=24 * HOUR,
@@ -23,8 +24,8 @@ OPEN = Facts(
 """Facts that hold nothing back."""
 
 
-def earlier(age, batch="other-0123456789ab", execution="arn:training", cause="arn:another"):
-    return Start(batch, cause, NOW - age, execution)
+def earlier(age, reason="other-0123456789ab", execution="arn:training", cause="arn:another"):
+    return Start(reason, cause, NOW - age, execution)
 
 
 def test_nothing_holds_it_back():
@@ -54,7 +55,7 @@ HOLDS = [
     ),
     pytest.param({"daily_cap": 0}, "0 of 0 retrainings a day are used up", id="a daily cap of none"),
     pytest.param(
-        {"starts": [earlier(48 * HOUR, OPEN.batch)]},
+        {"starts": [earlier(48 * HOUR, OPEN.reason)]},
         "this batch was the reason of a retraining before",
         id="batch already a reason",
     ),
@@ -70,7 +71,7 @@ HOLDS = [
     ),
     pytest.param(
         {"starts": [earlier(HOUR / 60, execution=None)], "cooldown": 0 * HOUR, "daily_cap": 5},
-        "a retraining for batch other-0123456789ab is being started",
+        "a retraining because of other-0123456789ab is being started",
         id="another invocation is starting one",
     ),
 ]
@@ -99,21 +100,21 @@ def test_what_has_passed_holds_nothing_back(change):
 def test_every_condition_that_holds_is_told():
     everything = replace(
         OPEN, enabled=False, running=["arn:running"], last_training=NOW, daily_cap=0, unseen_labels=0,
-        starts=[earlier(HOUR, OPEN.batch)],
+        starts=[earlier(HOUR, OPEN.reason)],
     )  # fmt: skip
     assert len(decide(everything).held_by) == 6
 
 
 @pytest.mark.parametrize("execution", [None, "arn:its-training"])
 def test_a_repeated_invocation_is_not_held_by_its_own_traces(execution):
-    own = earlier(HOUR / 60, OPEN.batch, execution, cause=OPEN.cause)
+    own = earlier(HOUR / 60, OPEN.reason, execution, cause=OPEN.cause)
     facts = replace(OPEN, starts=[own], running=["arn:its-training"], last_training=NOW - HOUR / 60, unseen_labels=0)
     assert begun(facts) == own
     assert decide(facts).retrain
 
 
 def test_the_kill_switch_stops_a_start_that_was_only_written_down():
-    own = earlier(HOUR / 60, OPEN.batch, None, cause=OPEN.cause)
+    own = earlier(HOUR / 60, OPEN.reason, None, cause=OPEN.cause)
     assert "automatic retraining is switched off" in decide(replace(OPEN, starts=[own], enabled=False)).held_by
     made = replace(own, execution="arn:its-training")
     assert decide(replace(OPEN, starts=[made], enabled=False)).retrain

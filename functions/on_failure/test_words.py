@@ -14,6 +14,7 @@ FAILURE = Failure(
     name="Drift",
     sentence="Batch shifted-0123456789ab drifted.",
     batch="shifted-0123456789ab",
+    labels=None,
     package="arn:package/3",
     monitoring="s3://data/runs/abc123/monitor",
 )

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 from functions.common.notify import subject
 from functions.common.place import Place
+from functions.common.registry import version_of
 from functions.on_failure.execution import Failure
 
 
 def retraining(place: Place, failure: Failure, reason: str, execution: str, unseen: int) -> tuple[str, str]:
-    """Tell that a batch was refused and that a retraining has begun."""
+    """Tell that a batch was refused or a model has become worse, and that a retraining has begun."""
     files = "labelled file" if unseen == 1 else "labelled files"
-    return subject(place, f"batch {failure.batch} drifted, retraining has begun"), _text(
-        f"Batch {failure.batch} was refused: {reason}",
+    return subject(place, f"{_short(failure)}, retraining has begun"), _text(
+        _found(failure, reason),
         f"Retraining has begun, because there is data ({unseen} {files}) that the approved version has not "
         f"seen: {execution}",
-        *_set_aside(place, failure),
+        *_meanwhile(place, failure),
     )
 
 
 def held(place: Place, failure: Failure, reason: str, held_by: tuple[str, ...]) -> tuple[str, str]:
-    """Tell that a batch was refused, and what holds the retraining back."""
-    return subject(place, f"batch {failure.batch} drifted, no retraining"), _text(
-        f"Batch {failure.batch} was refused: {reason}",
+    """Tell that a batch was refused or a model has become worse, and what holds the retraining back."""
+    return subject(place, f"{_short(failure)}, no retraining"), _text(
+        _found(failure, reason),
         f"No retraining was begun: {'; '.join(held_by)}.",
-        *_set_aside(place, failure),
+        *_meanwhile(place, failure),
     )
+
+
+def because(failure: Failure) -> str:
+    """Return why a retraining is begun, as the new version carries it."""
+    if failure.batch:
+        return f"Drift in batch {failure.batch}"
+    return f"Version {_version(failure)} has become worse by {failure.labels}"
 
 
 def malformed(place: Place, failure: Failure, reason: str) -> tuple[str, str]:
@@ -49,12 +57,30 @@ def alert(place: Place, failure: Failure) -> tuple[str, str]:
     lines = [f"{failure.pipeline}: {failure.where} failed: {failure.sentence}"]
     if failure.batch:
         lines += [f"Nothing was retrained. Batch {failure.batch} is set aside.", *_correct(place, failure)]
+    elif failure.labels:
+        lines.append("Nothing was retrained: whether the model has become worse isn't known.")
     return subject(place, f"{failure.pipeline}: {failure.where} failed"), _text(
         *lines, f"Execution: {failure.execution}"
     )
 
 
-def _set_aside(place: Place, failure: Failure) -> list[str]:
+def _version(failure: Failure) -> int:
+    return version_of(failure.package or "")
+
+
+def _short(failure: Failure) -> str:
+    return f"batch {failure.batch} drifted" if failure.batch else f"version {_version(failure)} has become worse"
+
+
+def _found(failure: Failure, reason: str) -> str:
+    if failure.batch:
+        return f"Batch {failure.batch} was refused: {reason}"
+    return f"By the labels that have arrived, version {_version(failure)} has become worse: {reason}"
+
+
+def _meanwhile(place: Place, failure: Failure) -> list[str]:
+    if not failure.batch:
+        return [f"Version {_version(failure)} scores until a newer one is approved.", *_report(failure)]
     return [
         "The batch is set aside. It is scored by itself once a newer version is approved.",
         f"To let it through now: {_release(place, failure)}",

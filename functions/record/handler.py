@@ -9,8 +9,6 @@ from functions.common.place import LostRace, Place, client, put_json, read_json,
 from functions.common.waiting import begin_next
 
 SCORED = "scored"
-BESIDE = "scored-by.json"
-"""Name of the object beside the predictions that says which model made them."""
 UNSCORED = b"nan"
 """What the model answers for a row that it can't read."""
 PIECE_BYTES = 1 << 20
@@ -84,7 +82,7 @@ def _say_which_model(place: Place, entry: ledger.Entry, event: dict) -> None:
         "unscored": entry.unscored,
         "batch": {"id": entry.batch.id, "url": entry.batch.url, "objects": list(map(list, entry.batch.objects))},
     }
-    put_json(place.data_bucket, place.run(entry.execution, BESIDE), value)
+    put_json(place.data_bucket, place.run(entry.execution, ledger.BESIDE), value)
 
 
 def _tell(place: Place, batch: str, rows: int, unscored: int) -> None:

@@ -1,1 +1,1 @@
-"""Which batch, which model: the first step of both pipelines."""
+"""Which batch, which model, which labels: the first step of every pipeline."""

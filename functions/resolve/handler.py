@@ -1,12 +1,13 @@
-"""Entry point of `mammography-resolve`: action `champion` for the train pipeline, `batch` for inference."""
+"""Entry point of `mammography-resolve`: actions `champion` (train), `batch` (inference), `quality`."""
 
 from __future__ import annotations
 
 from functions.common.failures import Refused, remembered
 from functions.resolve.batch import resolve_batch
 from functions.resolve.champion import resolve_champion
+from functions.resolve.quality import resolve_quality
 
-ACTIONS = {"champion": resolve_champion, "batch": resolve_batch}
+ACTIONS = {"champion": resolve_champion, "batch": resolve_batch, "quality": resolve_quality}
 
 
 @remembered

@@ -90,7 +90,7 @@ def test_nothing_to_train_on_is_refused_by_name(ready):
 
 
 def test_an_unknown_action_is_refused_by_name(ready):
-    with pytest.raises(Refused, match=r"^Action None: there are only champion, batch\.$"):
+    with pytest.raises(Refused, match=r"^Action None: there are only champion, batch, quality\.$"):
         handle({"execution_arn": ready.start("train")}, None)
 
 

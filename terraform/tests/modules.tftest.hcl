@@ -43,7 +43,7 @@ run "prod_has_its_rules_and_only_functions_get_permissions" {
   assert {
     condition = (
       toset(keys(aws_cloudwatch_event_rule.this)) ==
-      toset(["batch-arrived", "batch-schedule", "execution-failed", "version-arrived", "version-scores"])
+      toset(["batch-arrived", "batch-schedule", "execution-failed", "ground-truth-arrived", "version-arrived", "version-scores"])
     )
     error_message = "Prod's rules are others: ${join(", ", keys(aws_cloudwatch_event_rule.this))}."
   }

@@ -1,4 +1,4 @@
-"""The two pipelines as the SageMaker Python SDK v2 emits them: the same steps, said in its words."""
+"""The pipelines as the SageMaker Python SDK v2 emits them: the same steps, said in its words."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from sagemaker.workflow.steps import ProcessingStep, TrainingStep, TransformStep
 
 from pipeline.inference import BATCH, MAX_PAYLOAD_MB
 from pipeline.names import Names
+from pipeline.quality import QUALITY
 from pipeline.release import Release
 from pipeline.settings import Settings
 from pipeline.train import CHAMPION, monotone_constraints
@@ -38,7 +39,7 @@ PROCESSING = "/opt/ml/processing"
 
 
 class Emitted:
-    """Both pipelines of an environment for a release."""
+    """The pipelines of an environment for a release."""
 
     def __init__(self, settings: Settings, release: Release) -> None:
         self.settings, self.release, self.names = settings, release, Names(settings)
@@ -326,6 +327,47 @@ class Emitted:
         parameters = [batch, processing_type, processing_count, transform_type]
         return self._pipeline("inference", parameters, [resolve, monitor, check])
 
+    def quality(self) -> dict[str, Any]:
+        """Return the quality pipeline's definition."""
+        settings, names = self.settings, self.names
+        labels = ParameterString("GroundTruthUrl", default_value=f"s3://{names.data_bucket}/data/ground-truth/")
+        processing_type = ParameterString("ProcessingInstanceType", default_value=settings.instance_types.processing)
+        processing_count = ParameterInteger("ProcessingInstanceCount", settings.instance_counts.processing)
+        asked = {"action": "quality", "ground_truth_url": labels}
+        asked["execution_arn"] = ExecutionVariables.PIPELINE_EXECUTION_ARN
+        resolve = self._function("Resolve", "resolve", asked, QUALITY)
+        said = resolve.properties.Outputs
+        verdict = PropertyFile(name="Verdict", output_name="monitoring", path="verdict.json")
+        quality = self._processing(
+            "Quality", "monitor", (processing_type, processing_count), said["VolumeKey"], names.data_key,
+            [
+                _input("predictions", said["Predictions"], "input/predictions", data_type="ManifestFile"),
+                _input("ground_truth", said["GroundTruth"], "input/ground_truth", data_type="ManifestFile"),
+                _input("statistics", said["Statistics"], "baseline/stats"),
+            ],
+            [("monitoring", self._data("quality", "quality"), "output")],
+            [verdict],
+            {
+                "analysis_type": "MODEL_QUALITY",
+                "problem_type": "BinaryClassification",
+                "dataset_format": json.dumps({"csv": {"header": False}}),
+                "dataset_source": f"{PROCESSING}/input/predictions",
+                "ground_truth_source": f"{PROCESSING}/input/ground_truth",
+                "output_path": f"{PROCESSING}/output",
+                "baseline_statistics": f"{PROCESSING}/baseline/stats/evaluation.json",
+            },
+        )  # fmt: skip
+        watched = quality.properties.ProcessingOutputConfig.Outputs["monitoring"].S3Output.S3Uri
+        worse = " has become worse than it was when it was registered. See "
+        message = Join(on="", values=[said["ModelPackageArn"], worse, watched, "/report.html."])
+        check = ConditionStep(
+            name="CheckQuality",
+            conditions=[ConditionEquals(left=JsonGet("Quality", verdict, "drift"), right=True)],
+            if_steps=[FailStep(name="Drift", error_message=message)],
+            else_steps=[],
+        )
+        return self._pipeline("quality", [labels, processing_type, processing_count], [resolve, quality, check])
+
     def _transform(self, model_name: Any, kind: Any, said: Any) -> TransformStep:
         transformer = Transformer(
             model_name=model_name,
@@ -352,11 +394,14 @@ class Emitted:
         return TransformStep(name="Transform", step_args=arguments)
 
 
-def _input(name: str, source: Any, path: str, distribution: str = "FullyReplicated") -> ProcessingInput:
+def _input(
+    name: str, source: Any, path: str, distribution: str = "FullyReplicated", data_type: str = "S3Prefix"
+) -> ProcessingInput:
     return ProcessingInput(
         input_name=name,
         source=source,
         destination=f"{PROCESSING}/{path}",
+        s3_data_type=data_type,
         s3_data_distribution_type=distribution,
         s3_compression_type="None",
     )

@@ -7,7 +7,7 @@ import pytest
 from pipeline import settings
 from pipeline.difference import differences
 from pipeline.execution import render
-from pipeline.names import FUNCTIONS, STEPS
+from pipeline.names import FUNCTIONS, PIPELINES, STEPS
 from pipeline.release import Release, steps_of
 from tests.sdk.emitted import Emitted
 
@@ -47,6 +47,8 @@ def explained(pipeline, environment):
             f"{create}.Arguments.PrimaryContainer.Environment": (None, {}),
             "PipelineExperimentConfig": (None, EXPERIMENT),
         }
+    if pipeline == "quality":
+        return {"PipelineExperimentConfig": (None, EXPERIMENT)}
     register = "Steps[Gate].Arguments.IfSteps[Register]"
     return {
         # The SDK lets every training be debugged and profiled; this image brings no hook for either, and a
@@ -72,7 +74,7 @@ def without_nulls(value):
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])
-@pytest.mark.parametrize("pipeline", ["train", "inference"])
+@pytest.mark.parametrize("pipeline", PIPELINES)
 class TestSameAsTheSdk:
     def test_every_difference_has_a_reason(self, pipeline, environment):
         chosen = settings.load(environment, local=False)
@@ -87,7 +89,7 @@ class TestSameAsTheSdk:
         ours = list(steps_of(render(chosen, pipeline, RELEASE).render()["Steps"]))
         theirs = list(steps_of(getattr(Emitted(chosen, RELEASE), pipeline)()["Steps"]))
         assert [step["Type"] for step in ours] == [step["Type"] for step in theirs]
-        assert len(ours) == {"train": 8, "inference": 7}[pipeline]
+        assert len(ours) == {"train": 8, "inference": 7, "quality": 4}[pipeline]
 
 
 def test_a_difference_without_a_reason_is_found():

@@ -1,11 +1,11 @@
-# The two pipelines, from definitions that are complete but for the versions of this account's functions.
+# The pipelines that a release has, from definitions that are complete but for the versions of this account's functions.
 
 locals {
   versions = { for name, version in var.function_versions : "${name}_version" => version }
 }
 
 resource "aws_sagemaker_pipeline" "this" {
-  for_each = toset(["train", "inference"])
+  for_each = toset([for file in fileset(var.definitions, "*.json") : trimsuffix(file, ".json")])
 
   pipeline_name         = "${var.variables.project}-${each.key}"
   pipeline_display_name = "${var.variables.project}-${each.key}"

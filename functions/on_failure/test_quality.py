@@ -1,0 +1,128 @@
+"""A model that has become worse is dealt with as a batch that has drifted, and told in its own words."""
+
+import json
+
+import pytest
+
+from functions.common.place import pipeline_and_id
+from functions.conftest_world import context, fail
+from functions.on_failure.handler import handle
+from functions.on_failure.test_handler import drifted, event, failed
+from functions.resolve.test_quality import scored
+
+SENTENCE = "Drift: the model has become worse (auc); AUC 0.512; 41 of 48 scored rows are labelled."
+VERDICT = {"drift": True, "violation_count": 1, "sentence": SENTENCE, "rows": 41}
+LABELS = "labels-v3-0123456789ab"
+
+
+@pytest.fixture
+def ready(world):
+    """Everything that lets a retraining begin."""
+    world.pipeline("train", world.waiting())
+    world.put("data/labelled/part-1.csv", b"67,3,5,3,1\n")
+    return world
+
+
+def worse(world, labels=LABELS):
+    """An execution that found the approved version worse; the code under test has the role of on_failure."""
+    execution = failed(
+        world, "quality",
+        world.resolve(Labels=labels, ModelPackageArn="arn:none/3"),
+        world.monitor({"verdict.json": json.dumps(VERDICT)}, of="quality"),
+        fail("Drift", "arn:none/3 has become worse.", "Quality"),
+    )  # fmt: skip
+    world.act_as("on_failure")
+    return execution
+
+
+def test_a_model_that_is_worse_begins_a_retraining_and_says_why(ready):
+    execution = worse(ready)
+    done = handle(event(ready, execution), context())
+    (training,) = ready.executions("train")
+    assert (done["outcome"], done["execution"]) == ("retraining", training)
+    described = ready.describe(training)
+    assert described["PipelineExecutionDisplayName"] == f"retrain-{LABELS}"
+    assert described["PipelineExecutionDescription"] == f"Version 3 has become worse by {LABELS}: {SENTENCE}"
+    ((subject, text),) = ready.mails()
+    assert subject == f"{ready.place.project} prod: version 3 has become worse, retraining has begun"
+    assert text.startswith(f"By the labels that have arrived, version 3 has become worse: {SENTENCE}\n")
+    assert training in text and "(1 labelled file)" in text and "set aside" not in text
+    run = "/".join(("runs", *pipeline_and_id(execution)))
+    assert text.endswith(f"Report: s3://{ready.place.data_bucket}/{run}/quality/report.html\n")
+
+
+def test_an_event_that_comes_twice_changes_nothing(ready):
+    execution = event(ready, worse(ready))
+    assert handle(execution, context("first"))["outcome"] == "retraining"
+    assert handle(execution, context("second"))["outcome"] == "nothing"
+    assert len(ready.executions("train")) == 1 and len(ready.mails()) == 1
+
+
+def test_the_same_labels_again_are_held(ready):
+    ready.pipeline("train", ready.resolve(Done="yes"))
+    training = handle(event(ready, worse(ready)), context("first"))["execution"]
+    assert ready.end(training) == "Succeeded"
+    ready.mails()
+    done = handle(event(ready, worse(ready)), context("second"))
+    assert (done["outcome"], done["held_by"]) == ("held", ["these labels were the reason of a retraining before"])
+    ((subject, text),) = ready.mails()
+    assert subject.endswith("version 3 has become worse, no retraining")
+    assert "No retraining was begun: these labels were the reason of a retraining before." in text
+    assert ready.executions("train") == [training]
+
+
+def test_labels_and_a_batch_have_one_gate(ready):
+    training = handle(event(ready, drifted(ready)), context("first"))["execution"]
+    done = handle(event(ready, worse(ready)), context("second"))
+    assert (done["outcome"], done["held_by"]) == ("held", [f"a training runs already ({training})"])
+
+
+def test_no_batch_is_begun_because_a_model_was_judged(ready):
+    ready.put("data/batches/next.csv")
+    ready.pipeline("inference", ready.waiting())
+    handle(event(ready, worse(ready)), context())
+    assert ready.executions("inference") == []
+
+
+def test_labels_of_what_older_versions_scored_are_no_alarm(ready):
+    ready.version(figures=True)
+    ready.version(figures=True)
+    ready.put("data/ground-truth/first.csv", LABELS)
+    ready.act_as("record")
+    scored(ready, "first", 1)
+    assert handle(event(ready, refused(ready)), context()) == {
+        "outcome": "nothing",
+        "why": f"Version 2 of {ready.place.project} has scored no batch yet: the labels tell of older versions.",
+    }
+    assert ready.mails() == []
+
+
+def test_any_other_refusal_is_told(ready):
+    ready.version(figures=True)
+    assert handle(event(ready, refused(ready)), context())["outcome"] == "alert"
+    ((subject, text),) = ready.mails()
+    assert subject.endswith("-quality: step Resolve (NoGroundTruth) failed")
+    assert "data/ground-truth/: no label has arrived there." in text
+
+
+def refused(world):
+    """An execution whose function refuses to judge."""
+    url = f"s3://{world.place.data_bucket}/data/ground-truth/"
+    execution = failed(world, "quality", world.calling("resolve", action="quality", ground_truth_url=url))
+    world.act_as("on_failure")
+    return execution
+
+
+def test_a_crash_of_the_job_is_told_and_trains_nothing(ready):
+    message = "first.csv, row 3, column label: neither 0 nor 1."
+    execution = failed(
+        ready, "quality",
+        ready.resolve(Labels=LABELS, ModelPackageArn="arn:none/3"),
+        ready.monitor(code=1, message=message, of="quality"),
+    )  # fmt: skip
+    ready.act_as("on_failure")
+    assert handle(event(ready, execution), context())["outcome"] == "alert"
+    ((subject, text),) = ready.mails()
+    assert subject.endswith("-quality: step Quality failed")
+    assert message in text and "Nothing was retrained" in text and "Report:" not in text
+    assert ready.executions("train") == []

@@ -1,0 +1,158 @@
+"""By what the approved version is judged: its own predictions, and all labels that lie there."""
+
+import pytest
+
+from functions.common import ledger
+from functions.common.failures import (
+    NoApprovedModel,
+    NoBaseline,
+    NoGroundTruth,
+    NothingToJudge,
+    OnlyOlderScored,
+    WrongInput,
+)
+from functions.common.ledger import Batch, Entry
+from functions.common.objects import list_objects
+from functions.resolve.handler import handle
+
+LABELS = b"batch,row,label\nfirst-0123456789ab,1,1\n"
+
+
+@pytest.fixture
+def ready(world):
+    """An approved version that has scored a batch, whose labels have arrived; the code has the role of resolve."""
+    world.package = world.version(figures=True)
+    world.put("data/ground-truth/first.csv", LABELS)
+    world.act_as("record")
+    scored(world, "first", 1)
+    world.act_as("resolve")
+    return world
+
+
+def ask(world, url=None, run="one"):
+    execution = f"arn:aws:sagemaker:us-east-1:333333333333:pipeline/{world.place.project}-quality/execution/{run}"
+    url = url or f"s3://{world.place.data_bucket}/data/ground-truth/"
+    return handle({"action": "quality", "ground_truth_url": url, "execution_arn": execution}, None)
+
+
+def scored(world, batch, version, folder="data/batches", state=ledger.SCORED):
+    """Write into the ledger that a version has scored a batch, with what its execution left."""
+    url = world.put(f"{folder}/{batch}.csv")
+    execution = f"arn:aws:sagemaker:us-east-1:333333333333:pipeline/{world.place.project}-inference/execution/{batch}"
+    run = world.place.run(execution)
+    world.put(f"{run}/transform/{batch}.csv.out", b"0.25\n")
+    world.put(f"{run}/scored-by.json", b"{}")
+    entry = Entry(Batch.of(url, list_objects(url)), "", execution, version)
+    predictions = f"s3://{world.place.data_bucket}/{run}/transform"
+    ledger.write(world.place, entry.becomes(state, predictions=predictions), None)
+
+
+def manifest(world, url):
+    """The prefix and the names that a manifest lists."""
+    prefix = f"s3://{world.place.data_bucket}/"
+    head, *names = world.read(url.removeprefix(prefix))
+    return head["prefix"].removeprefix(prefix), names
+
+
+def test_a_version_is_judged_with_everything_that_its_job_needs(ready):
+    found = ask(ready)
+    run = f"s3://{ready.place.data_bucket}/runs/{ready.place.project}-quality/one"
+    assert found.pop("Labels").startswith("labels-v1-")
+    assert found == {
+        "ModelPackageArn": ready.package,
+        "Predictions": f"{run}/predictions.manifest",
+        "GroundTruth": f"{run}/ground-truth.manifest",
+        "Statistics": f"s3://{ready.place.models_bucket}/baseline/x.json",
+        "VolumeKey": ready.key,
+    }
+
+
+def test_manifests_list_the_versions_own_predictions_and_all_labels(ready):
+    ready.put("data/ground-truth/2026/late.csv", LABELS)
+    ready.act_as("record")
+    scored(ready, "second", 1)
+    scored(ready, "older", 0)
+    scored(ready, "refused", 1, state=ledger.REFUSED)
+    scored(ready, "canary", 1, folder="data/canary")
+    ready.act_as("resolve")
+    found = ask(ready)
+    assert manifest(ready, found["Predictions"]) == (
+        f"runs/{ready.place.project}-inference/",
+        ["first/scored-by.json", "first/transform/first.csv.out",
+         "second/scored-by.json", "second/transform/second.csv.out"],
+    )  # fmt: skip
+    assert manifest(ready, found["GroundTruth"]) == ("data/ground-truth/", ["2026/late.csv", "first.csv"])
+
+
+def test_a_part_of_the_labels_can_be_named(ready):
+    ready.put("data/ground-truth/2026/late.csv", LABELS)
+    found = ask(ready, f"s3://{ready.place.data_bucket}/data/ground-truth/2026/")
+    assert manifest(ready, found["GroundTruth"]) == ("data/ground-truth/", ["2026/late.csv"])
+
+
+def test_the_same_labels_are_one_reason_however_often_they_come(ready):
+    first = ask(ready)["Labels"]
+    ready.put("data/ground-truth/first.csv", LABELS)
+    ready.put("data/ground-truth/again.csv", LABELS)
+    assert ask(ready)["Labels"] == first
+    ready.put("data/ground-truth/more.csv", LABELS + b"first-0123456789ab,2,0\n")
+    assert ask(ready)["Labels"] != first
+
+
+def test_the_same_labels_are_another_reason_for_another_version(ready):
+    first = ask(ready)["Labels"]
+    ready.version(figures=True)
+    ready.act_as("record")
+    scored(ready, "second", 2)
+    ready.act_as("resolve")
+    second = ask(ready)["Labels"]
+    assert first.rsplit("-", 1)[-1] == second.rsplit("-", 1)[-1] and second.startswith("labels-v2-")
+
+
+def test_labels_of_what_older_versions_scored_judge_no_version(ready):
+    ready.version(figures=True)
+    with pytest.raises(OnlyOlderScored) as refused:
+        ask(ready)
+    said = f"Version 2 of {ready.place.project} has scored no batch yet: the labels tell of older versions."
+    assert str(refused.value) == said
+    assert ready.read(f"runs/{ready.place.project}-quality/one/failure.json") == {
+        "name": "OnlyOlderScored",
+        "sentence": said,
+    }
+
+
+def test_labels_before_anything_was_scored(world):
+    world.version(figures=True)
+    world.put("data/ground-truth/first.csv", LABELS)
+    world.act_as("resolve")
+    with pytest.raises(NothingToJudge, match=r"^No batch is scored yet: there is nothing that labels could judge\.$"):
+        ask(world)
+
+
+def test_no_label_that_has_arrived(ready):
+    url = f"s3://{ready.place.data_bucket}/data/ground-truth/none/"
+    with pytest.raises(NoGroundTruth, match=f"^GroundTruthUrl {url}: no label has arrived there.$"):
+        ask(ready, url)
+
+
+def test_no_approved_version(world):
+    world.version("PendingManualApproval", figures=True)
+    world.act_as("resolve")
+    with pytest.raises(NoApprovedModel, match=f"^No version of {world.place.project} is approved.$"):
+        ask(world)
+
+
+def test_a_version_without_figures(world):
+    bare = world.version()
+    world.act_as("resolve")
+    with pytest.raises(NoBaseline, match=f"^{bare} carries no figures that labels could be held against.$"):
+        ask(world)
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://{bucket}/data/batches/", "s3://{bucket}/data/ground-truth", "s3://elsewhere/data/ground-truth/", "x"]
+)
+def test_what_is_no_place_of_labels_is_refused_by_name(ready, url):
+    url = url.format(bucket=ready.place.data_bucket)
+    with pytest.raises(WrongInput, match=f"^GroundTruthUrl {url}: (labels arrive below|not an S3 URL)"):
+        ask(ready, url)
