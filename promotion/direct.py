@@ -13,10 +13,11 @@ from pipeline.names import FUNCTIONS, PIPELINES
 from promotion import running
 from promotion.accounts import Account
 from promotion.manifest import Manifest
-from promotion.parts import Alarm, Function, NoRule, Pipeline, Rule, leftovers, put_functions
+from promotion.parts import Alarm, Function, NoPipeline, NoRule, Pipeline, Rule, leftovers, put_functions
 from promotion.plans import Plan
 from promotion.refusals import DeployFailed, PlanStale
 
+Pipelines = Pipeline | NoPipeline
 Events = Rule | NoRule | Alarm
 
 
@@ -71,17 +72,20 @@ class Direct:
         except (ClientError, BotoCoreError) as error:
             raise DeployFailed(f"{plan.environment} doesn't take release {manifest.version}: {error}") from None
 
-    def _parts(self, manifest: Manifest, folder: Path) -> tuple[list[Function], list[Pipeline], list[Events]]:
+    def _parts(self, manifest: Manifest, folder: Path) -> tuple[list[Function], list[Pipelines], list[Events]]:
         settings = self._account.settings
         code = (folder / "functions.zip").read_bytes()
         description = f"Release {manifest.version}, commit {manifest.git_commit}"
         define = partial(running.definition, folder, self._account.environment)
+        own = manifest.pipelines(self._account.environment)
+        pipelines: list[Pipelines] = [Pipeline(self._account, name, partial(define, name), description) for name in own]
+        pipelines += [NoPipeline(self._account, name) for name in PIPELINES if name not in own]
         wanted = list(templates.rules(settings))
         rules: list[Events] = [Rule(self._account, rule) for rule in wanted]
         rules += leftovers(self._account, [rule["rule"]["Name"] for rule in wanted])
         rules += [Alarm(self._account, alarm) for alarm in templates.alarms(settings)]
         return (
             [Function(self._account, name, code) for name in FUNCTIONS],
-            [Pipeline(self._account, name, partial(define, name), description) for name in PIPELINES],
+            pipelines,
             rules,
         )

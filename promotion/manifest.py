@@ -61,6 +61,11 @@ class Manifest:
         """The release's identity: the digest of `content`."""
         return digest(self.content())
 
+    def pipelines(self, environment: str) -> tuple[str, ...]:
+        """Return the names of the pipelines that the release has in an environment; releases needn't have the same."""
+        found = (name.partition("/") for name in sorted(self.definitions))
+        return tuple(pipeline for place, _, pipeline in found if place == environment)
+
     def files(self) -> dict[str, str]:
         """Return path → digest of every file that the release consists of beside its images."""
         named = {

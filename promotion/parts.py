@@ -184,6 +184,28 @@ class Pipeline:
             return None
 
 
+class NoPipeline:
+    """A pipeline that a release doesn't have: an earlier or a later one has put it in place."""
+
+    def __init__(self, account: Account, name: str) -> None:
+        self._sagemaker, self._called = account.client("sagemaker"), account.names.name(name)
+
+    def changes(self, _: Mapping[str, str]) -> Iterator[str]:
+        """Give the one line, if the pipeline is there."""
+        try:
+            self._sagemaker.describe_pipeline(PipelineName=self._called)
+        except ClientError as error:
+            if not absent(error):
+                raise
+            return
+        yield f"pipeline {self._called}: gone"
+
+    def put(self, versions: Mapping[str, str]) -> None:
+        """Take the pipeline away; SageMaker refuses while it executes."""
+        if any(self.changes(versions)):
+            self._sagemaker.delete_pipeline(PipelineName=self._called)
+
+
 class Rule:
     """One rule of events/, with its targets."""
 

@@ -70,10 +70,16 @@ def demand(account: Account, manifest: Manifest, folder: Path) -> None:
     """Demand that every pipeline runs exactly what the release's files in `folder` say.
 
     Raises:
-        DeployFailed: a definition, an image's digest or a function's code is another; the message names it.
+        DeployFailed: a pipeline is missing or one too many, or a definition, an image's digest or a function's code
+            is another; the message names it.
     """
-    for pipeline in PIPELINES:
+    wanted = manifest.pipelines(account.environment)
+    for pipeline in dict.fromkeys((*PIPELINES, *wanted)):
         here, name = read(account, pipeline), account.names.name(pipeline)
+        if pipeline not in wanted:
+            if here is not None:
+                raise DeployFailed(f"{name} is in {account.environment}, and release {manifest.version} has none.")
+            continue
         if here is None:
             raise DeployFailed(f"{name} isn't in {account.environment}.")
         for step, digest in here.images.items():

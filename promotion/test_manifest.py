@@ -1,6 +1,7 @@
 """The manifest: one byte form, one identity, and every malformed field named."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -30,6 +31,14 @@ def test_its_identity_changes_with_every_part():
         Manifest("1.0", "abc", True, IMAGES),
     ]
     assert len({manifest.identity for manifest in [MANIFEST, *others]}) == len(others) + 1
+
+
+def test_a_release_has_its_own_pipelines_in_each_environment():
+    definitions = {name: digest(b"x") for name in ("dev/train", "prod/train", "prod/quality")}
+    manifest = replace(MANIFEST, definitions=definitions)
+    assert manifest.pipelines("dev") == ("train",)
+    assert manifest.pipelines("prod") == ("quality", "train")
+    assert manifest.pipelines("registry") == ()
 
 
 def test_it_vouches_for_every_file_by_its_path():

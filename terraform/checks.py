@@ -77,7 +77,7 @@ def lay_out(account: Account, manifest: Manifest, folder: Path, into: Path) -> N
         WrongDefinition: SageMaker would refuse one of its definitions.
     """
     environment = account.environment
-    for pipeline in DEFINITIONS:
+    for pipeline in manifest.pipelines(environment):
         file = folder / "definitions" / environment / f"{pipeline}.json"
         try:
             problems = shapes.problems(json.loads(file.read_text()))
