@@ -31,19 +31,34 @@ def read_table(file: Path = TABLE) -> list[list[str]]:
 
 
 def derive(rows: list[list[str]]) -> dict[str, list[list[str]]]:
-    """Return the rows of every file by its key; batches carry no label.
+    """Return the rows of every file by its key; batches carry no label, and the clean one has a file of its labels.
 
     The rows are shuffled once; the batches' rows are in no labelled part.
     """
     rows = [list(row) for row in rows]
     random.Random(SEED).shuffle(rows)
     clean, shifted, labelled = rows[:BATCH], rows[BATCH : 2 * BATCH], rows[2 * BATCH :]
+    # The shifted batch has no labels: its rows are nobody's.
     return {
         "labelled/part-1.csv": labelled[:FIRST_PART],
         "labelled/part-2.csv": labelled[FIRST_PART:],
         "batches/clean.csv": [row[:-1] for row in clean],
+        "labels/clean.csv": [row[-1:] for row in clean],
         "batches/shifted.csv": shift([row[:-1] for row in shifted], random.Random(SEED + 1)),
     }
+
+
+def ground_truth(batch: str, labels: list[str]) -> list[list[str]]:
+    """Return the labels of a scored batch as a clinic would send them: batch, row and label, with a header line.
+
+    One row in eight has no label yet, and the first has come twice.
+
+    Args:
+        batch: the batch's identity.
+        labels: of its rows, in their order.
+    """
+    told = [[batch, str(row), label] for row, label in enumerate(labels, 1) if row % 8]
+    return [["batch", "row", "label"], *told, told[0]]
 
 
 def shift(rows: list[list[str]], chance: random.Random) -> list[list[str]]:

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 DERIVED = {
     "batches/clean.csv": "084f4df1cabe07cd223b5307869b86b019ef55f5b5a9419e0ce7a55fd7205f8f",
     "batches/shifted.csv": "dce470cdb79e109e15cce78adaf657609b4f14bec8cca8691e78a8226eb55d19",
+    "labels/clean.csv": "1b67e50f6c132b887ba6924024cabaa797cbe8e2f21dbd061cd48b0bbfe79bab",
     "labelled/part-1.csv": "511ea679fea091dfc93a0f9019244623e4951a42198411f61488d27d45f77511",
     "labelled/part-2.csv": "b3b1d88e08c352c43296bd84a464e96db26896f705f1686498348ebb037f5c41",
 }
@@ -61,12 +62,28 @@ def test_labelled_parts_have_a_label_and_batches_have_none(files):
         "labelled/part-2.csv": (265, {6}),
         "batches/clean.csv": (48, {5}),
         "batches/shifted.csv": (48, {5}),
+        "labels/clean.csv": (48, {1}),
     }
     assert (
         {row[5] for row in files["labelled/part-1.csv"]}
         == {row[5] for row in files["labelled/part-2.csv"]}
         == {"0", "1"}
     )
+
+
+def test_the_clean_batchs_labels_are_those_of_its_rows(files):
+    shuffled = make.read_table()
+    make.random.Random(make.SEED).shuffle(shuffled)
+    joined = [[*row, *label] for row, label in zip(files["batches/clean.csv"], files["labels/clean.csv"], strict=True)]
+    assert joined == shuffled[:48]
+
+
+def test_labels_of_a_scored_batch_come_in_part_and_one_twice():
+    header, *told = make.ground_truth("clean-0123456789ab", ["0", "1"] * 5)
+    assert header == ["batch", "row", "label"]
+    rows = [int(row) for _, row, _ in told]
+    assert rows == [1, 2, 3, 4, 5, 6, 7, 9, 10, 1]
+    assert all(batch == "clean-0123456789ab" and label == str((int(row) + 1) % 2) for batch, row, label in told)
 
 
 def before_the_shift(files) -> list[list[str]]:
