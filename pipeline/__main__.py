@@ -11,7 +11,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline import account, execution, people, versions
+from pipeline import account, execution, labels, people, versions
 from pipeline import settings as configuration
 from pipeline.account import WrongAccount
 from pipeline.commands import NotPossible, obey
@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--reason", required=True)
 
     command("batches", _batches, "print what became of each batch")
+    command("quality", _quality, "print what labels that arrived said of the model, with the report of each execution")
     command("settings", _settings, "print an environment's settings", configuration.ENVIRONMENTS)
     return parser
 
@@ -151,6 +152,11 @@ def _release_batch(options: argparse.Namespace) -> int:
 
 def _batches(options: argparse.Namespace) -> int:
     people.print_batches(configuration.load(options.environment))
+    return 0
+
+
+def _quality(options: argparse.Namespace) -> int:
+    labels.print_judgements(configuration.load(options.environment))
     return 0
 
 

@@ -75,17 +75,16 @@ def read(place: Place, execution: str) -> Failure | None:
     described = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)
     if described["PipelineExecutionStatus"] != "Failed":
         return None
-    pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=execution)
-    steps = {step["StepName"]: step for page in pages for step in page["PipelineExecutionSteps"]}
+    steps = steps_of(execution)
     failed = sorted(
         (step for step in steps.values() if step["StepStatus"] == "Failed"),
         key=lambda step: str(step.get("EndTime")),
     )
-    outputs = _outputs(steps.get("Resolve", {}))
+    found = outputs(steps.get("Resolve", {}))
     about = {
-        "batch": outputs.get("BatchId"),
-        "labels": outputs.get("Labels"),
-        "package": outputs.get("ModelPackageArn"),
+        "batch": found.get("BatchId"),
+        "labels": found.get("Labels"),
+        "package": found.get("ModelPackageArn"),
         "monitoring": _monitoring(next((steps[name] for name in WATCHING if name in steps), {})),
         "followed": described.get("PipelineExecutionDisplayName", "").startswith(NEXT),
     }
@@ -103,7 +102,14 @@ def verdict(failure: Failure) -> dict | None:
     return found[0] if found else None
 
 
-def _outputs(step: dict) -> dict[str, str]:
+def steps_of(execution: str) -> dict[str, dict]:
+    """Return an execution's steps by their names, as ListPipelineExecutionSteps tells them."""
+    pages = client("sagemaker").get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=execution)
+    return {step["StepName"]: step for page in pages for step in page["PipelineExecutionSteps"]}
+
+
+def outputs(step: dict) -> dict[str, str]:
+    """Return what the function of a Lambda step answered."""
     parameters = step.get("Metadata", {}).get("Lambda", {}).get("OutputParameters", [])
     return {parameter["Name"]: parameter["Value"] for parameter in parameters}
 
