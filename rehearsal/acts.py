@@ -64,6 +64,8 @@ def _acts(life: Life, view: View) -> None:
     view.say(f"  images: {life.promote().sentence()}")
     view.act("A clean batch arrives in prod")
     life.score("clean.csv")
+    view.act("Its labels arrive, some late and one twice")
+    view.say(f"  {life.judge('clean.csv', life.labels('clean.csv')).sentence}")
     view.act("New labels arrive, then a batch that has drifted")
     life.put("prod", "labelled/part-2.csv")
     refused = life.refuse("shifted.csv")
@@ -96,6 +98,10 @@ def _save(life: Life, folder: Path) -> dict[str, Path]:
         saved[f"monitoring of {name} by version {entry.version}"] = _write(
             folder / f"monitoring-{Path(name).stem}.html", report
         )
+    for said in life.story.judgements:
+        saved[f"quality of version {said.version}"] = _write(
+            folder / f"quality-v{said.version}.html", life.read("prod", said.report or "")
+        )
     for version, package in life.story.versions.items():
         report = life.read("registry", versions.report_url(package))
         saved[f"evaluation of version {version}"] = _write(folder / f"evaluation-v{version}.html", report)
@@ -118,6 +124,8 @@ def _summary(life: Life, view: View, saved: dict[str, Path], seconds: float) -> 
         rows = list(csv.reader(io.StringIO(saved[f"predictions of {name}"].read_text())))
         told = "; its drift is in the report, and no longer in the way" if (entry.verdict or {}).get("drift") else ""
         table.add_row(name, f"{len(rows)} rows scored by version {entry.version}{told}")
+    for said in life.story.judgements:
+        table.add_row(f"labels on version {said.version}", said.sentence)
     for name, entry in life.story.batches.items():
         for finding in _findings(life, entry.report or ""):
             table.add_row(f"drift in {name}", finding)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,8 +22,10 @@ from botocore.exceptions import ClientError
 from data import make as data
 from functions.common import ledger, place
 from pipeline import account as accounts
+from pipeline import labels as judgements
 from pipeline import people, settings, versions
 from pipeline.execution import outcome
+from pipeline.labels import Judgement
 from pipeline.names import PIPELINES
 from pipeline.release import Release
 from promotion import images, source
@@ -67,6 +69,7 @@ class Story:
     retraining: str = ""
     versions: dict[int, dict[str, Any]] = field(default_factory=dict)
     batches: dict[str, ledger.Entry] = field(default_factory=dict)
+    judgements: list[Judgement] = field(default_factory=list)
     mails: list[Mail] = field(default_factory=list)
     auc: dict[int, float] = field(default_factory=dict)
     beside: dict[int, str] = field(default_factory=dict)
@@ -159,12 +162,47 @@ class Life:
         """Wait until a batch that was set aside is scored after all."""
         return self._settled(entry.batch.url, ledger.SCORED)
 
-    def put(self, environment: str, key: str) -> str:
-        """Put one of the derived files into an account's data bucket; return its URL."""
+    def labels(self, batch: str) -> list[str]:
+        """Return the true label of each row of a batch."""
+        return [label for (label,) in self.files[f"labels/{batch}"]]
+
+    def tell(self, batch: str, labels: Iterable[str]) -> str:
+        """Let labels of a scored batch arrive in prod, and wait until they were looked at; return the execution's ARN.
+
+        Args:
+            batch: the batch's file.
+            labels: of each of its rows; some arrive late and one twice, so not each is told.
+        """
+        key = f"ground-truth/{batch}"
+        self.files[key] = data.ground_truth(self.story.batches[batch].batch.id, list(labels))
+        prod = self.accounts["prod"]
+        before = {e["PipelineExecutionArn"] for e in _executions(prod, "quality")}
+        self.put("prod", key, header=1)
+        execution = _wait(
+            "the labels to be looked at",
+            lambda: next(
+                (arn for e in _executions(prod, "quality") if (arn := e["PipelineExecutionArn"]) not in before), None
+            ),
+        )
+        self.ended("prod", execution)
+        return execution
+
+    def judge(self, batch: str, labels: Iterable[str]) -> Judgement:
+        """Let labels of a scored batch arrive in prod; return what they say of the model."""
+        execution = self.tell(batch, labels)
+        accounts.enter(self.accounts["prod"].settings)
+        judgement = judgements.read(self.places["prod"], execution)
+        if judgement.report is None:
+            raise WentWrong(f"{execution}: {judgement.status}: {judgement.sentence}")
+        self.story.judgements.append(judgement)
+        return judgement
+
+    def put(self, environment: str, key: str, header: int = 0) -> str:
+        """Put one of the files, with that many lines of a header, into an account's data bucket; return its URL."""
         account = self.accounts[environment]
         body = "".join(",".join(row) + "\n" for row in self.files[key]).encode()
         account.client("s3").put_object(Bucket=account.names.data_bucket, Key=f"data/{key}", Body=body)
-        self._say(f"  {environment:9}data/{key} arrives: {len(self.files[key])} rows")
+        self._say(f"  {environment:9}data/{key} arrives: {len(self.files[key]) - header} rows")
         return f"s3://{account.names.data_bucket}/data/{key}"
 
     def succeed(self, environment: str, execution: str) -> None:

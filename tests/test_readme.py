@@ -51,8 +51,15 @@ def test_make_run_plays_the_whole_life_and_leaves_its_reports(surroundings):
         r"^  version 2 +trained in prod: AUC 0\.\d{3} on its test rows; minus the champion's on the", said, re.M
     )
     assert re.search(r"^  shifted.csv +\d+ rows scored by version 2; its drift is in the report", said, re.M)
+    assert re.search(r"^  labels on version 1 +No drift: the model is as good as it was; AUC 0\.9", said, re.M)
     files = {file.name for file in (ROOT / ".baton" / "run").iterdir()}
-    assert {"clean.csv.out", "shifted.csv.out", "evaluation-v1.html", "monitoring-shifted.html"} <= files
+    assert {
+        "clean.csv.out",
+        "shifted.csv.out",
+        "evaluation-v1.html",
+        "monitoring-shifted.html",
+        "quality-v1.html",
+    } <= files
     assert set((ROOT / ".baton" / "runs").glob("*")) <= before
 
 
