@@ -129,8 +129,8 @@ class Monitor:
         return cost
 
     def imports(self, _: Path) -> Cost:
-        """Return the cost of a process that only imports the container's code."""
-        return run([sys.executable, "-c", "import steps.monitor.__main__"])
+        """Return the cost of a process that only imports the container's code, and ends as the container does."""
+        return run([sys.executable, "-c", "import steps.monitor.__main__; steps.monitor.__main__.end(0)"])
 
 
 def contenders(monitor: Monitor, baselines: Mapping[str, Path]) -> dict[str, Contender | str]:

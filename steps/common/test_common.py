@@ -144,3 +144,11 @@ def test_a_step_obeys_sigterm(tmp_path):
     process.terminate()
     assert process.wait() == 128 + signal.SIGTERM
     process.stdout.close()
+
+
+def test_the_end_of_a_process_loses_no_line_and_no_exit_code(tmp_path):
+    code = "import sys; from steps.common.ending import end; print('one', end=''); sys.stderr.write('two'); end(3)"
+    file = tmp_path / "output"
+    with file.open("wb") as stream:
+        ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=stream, stderr=subprocess.PIPE)
+    assert (ended.returncode, file.read_text(), ended.stderr) == (3, "one", b"two")

@@ -1,13 +1,13 @@
 """Entry point of the evaluate image: a processing job's container."""
 
 import json
-import sys
 from typing import Any
 
 import numpy as np
 
 from steps.common import failure, log, paths
 from steps.common.atomic import write_all
+from steps.common.ending import end
 from steps.common.schema import Schema
 from steps.evaluate import metrics, models, report
 
@@ -47,4 +47,4 @@ def _comparison(labels: np.ndarray, scores: np.ndarray, rival: np.ndarray | None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

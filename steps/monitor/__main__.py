@@ -1,13 +1,13 @@
 """Entry point of the monitor image: SageMaker Model Monitor's container contract, and a report to look at."""
 
 import json
-import sys
 import tempfile
 from pathlib import Path
 
 from steps.common import failure, log, paths
 from steps.common.atomic import write_all
-from steps.monitor import analysis, capture, contract, history, metrics, parts, report
+from steps.common.ending import end
+from steps.monitor import analysis, capture, contract, history, metrics, parts, relation, report
 from steps.monitor.contract import Job
 
 
@@ -88,4 +88,6 @@ def _json(content: dict) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    relation.remove_spilled()
+    end(code)

@@ -1,7 +1,7 @@
 """What the container does with data: suggest constraints from a baseline, and check a batch against them."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -51,12 +51,17 @@ class Outcome:
 
 @dataclass
 class Seen:
-    """What was read of a dataset: its sketch, the rows drawn from it, and where its files are, if they are here."""
+    """What was read of a dataset.
+
+    Its sketch, its columns, the rows drawn from it, where its files are, if they are here, and what the classifier
+    says of the rows, if it was asked.
+    """
 
     table: Table
     names: tuple[str, ...]
     drawn: list[Drawn]
     source: Source | None = None
+    together: Check | None = None
 
 
 def read_baseline(job: Job) -> Seen:
@@ -72,48 +77,57 @@ def missing_signs() -> list[str]:
     return list(dict.fromkeys(["", Schema.read().missing]))
 
 
-def read_batch(job: Job, before: Table, limits: dict) -> Seen:
-    """Read a batch; its columns are the baseline's where their names or, without a header line, their order say so."""
+def read_batch(job: Job, before: Table, limits: dict, *, learn: bool = True) -> Seen:
+    """Read a batch; its columns are the baseline's where their names or, without a header line, their order say so.
+
+    Args:
+        job: says where the batch lies.
+        before: the baseline's table.
+        limits: the baseline's constraints.
+        learn: whether the classifier looks at the rows drawn, which it does while the others are read.
+    """
     known = column_names(limits)
     dataset = files.find(job, known)
     given = dataset.names
     if job.format == "csv" and not job.header:
         given = (*known[: len(given)], *given[len(known) :])
     kinds = {name: "text" if _is_text(before, name) else "number" for name in given}
-    return _look(dataset.source(job, given, kinds, limits["monitoring_config"]["missing_values"]))
+    source = dataset.source(job, given, kinds, limits["monitoring_config"]["missing_values"])
+    return _look(source, (lambda drawn: together(drawn, given, before, limits)) if learn else None)
 
 
-def _look(source: Source) -> Seen:
-    drawn = _Drawing(source)
+Learn = Callable[[list[Drawn]], Check | None]
+
+
+def _look(source: Source, learn: Learn | None = None) -> Seen:
+    drawing = _Drawing(source, learn)
     try:
         table = scan.scan(source)
     finally:
         # What is wrong with a file, the scan says better.
-        drawn.join()
-    return Seen(table, source.names, drawn.result(), source)
+        drawing.join()
+    if drawing.error:
+        raise drawing.error
+    return Seen(table, source.names, drawing.drawn, source, drawing.together)
 
 
 class _Drawing(threading.Thread):
-    """Draws rows while the table is scanned, which keeps one processor less busy: text is drawn by Python."""
+    """Draws rows, and learns from them, while the table is scanned, which leaves the processors time for it."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, learn: Learn | None) -> None:
         super().__init__()
-        self._source = source
-        self._drawn: list[Drawn] = []
-        self._error: Exception | None = None
+        self.drawn: list[Drawn] = []
+        self.together: Check | None = None
+        self.error: Exception | None = None
+        self._source, self._learn = source, learn
         self.start()
 
     def run(self) -> None:
         try:
-            self._drawn = sample.draw(self._source)
-        except Exception as error:  # told by result()
-            self._error = error
-
-    def result(self) -> list[Drawn]:
-        """Return the rows, or raise what kept it from drawing them."""
-        if self._error:
-            raise self._error
-        return self._drawn
+            self.drawn = sample.draw(self._source)
+            self.together = self._learn(self.drawn) if self._learn else None
+        except Exception as error:
+            self.error = error
 
 
 def baseline(seen: Seen, job: Job) -> Outcome:
@@ -156,7 +170,7 @@ def check(seen: Seen, before: Table, limits: dict, job: Job) -> Outcome:
         EmptyBatch: there is no row.
     """
     require_rows(seen.table, job)
-    found = run_checks(seen, before, limits)
+    found = checks.run(seen.table, before, limits, [seen.together] if seen.together else [])
     violated = [each for each in found if each.violated]
     if seen.source:
         for each in violated:
@@ -164,17 +178,22 @@ def check(seen: Seen, before: Table, limits: dict, job: Job) -> Outcome:
     return conclude(seen.table, before, limits, found)
 
 
-def run_checks(seen: Seen, before: Table, limits: dict) -> list[Check]:
-    """Return all checks' outcomes, the classifier's too where there is something for it to learn from."""
+def together(drawn: Sequence[Drawn], names: Sequence[str], before: Table, limits: dict) -> Check | None:
+    """Return what the classifier says of drawn rows, None where there is too little to learn from.
+
+    Args:
+        drawn: rows of the batch.
+        names: of their columns.
+        before: the baseline's table.
+        limits: the baseline's constraints.
+    """
+    if not before.codes:
+        return None
     threshold = float(limits["monitoring_config"]["significance_constraints"]["multivariate_threshold"])
-    more = []
-    if before.codes:
-        shared = [place for place, name in enumerate(before.columns) if name in seen.names]
-        batch = multivariate.codes([drawn.cells for drawn in seen.drawn], seen.names, before)
-        rows = np.array(before.codes, dtype=np.int16)
-        together = multivariate.check(batch[:, shared], rows[:, shared], threshold)
-        more = [together] if together else []
-    return checks.run(seen.table, before, limits, more)
+    shared = [place for place, name in enumerate(before.columns) if name in names]
+    batch = multivariate.codes([row.cells for row in drawn], names, before)
+    rows = np.array(before.codes, dtype=np.int16)
+    return multivariate.check(batch[:, shared], rows[:, shared], threshold)
 
 
 def rows_at_fault(found: Check, source: Source, limits: dict) -> list[tuple[str, int, str | None]]:

@@ -69,7 +69,7 @@ def make(job: Job, folder: Path) -> Part:
             part.table, part.drawn = seen.table, seen.drawn
             return part
         limits, before = analysis.read_limits(job)
-        seen = analysis.read_batch(job, before, limits)
+        seen = analysis.read_batch(job, before, limits, learn=False)
     except EmptyBatch:
         return part
     part.table, part.drawn = seen.table, seen.drawn
@@ -219,7 +219,8 @@ def check(job: Job) -> analysis.Outcome:
         return analysis.baseline(seen, job)
     limits, before = analysis.read_limits(job)
     analysis.require_rows(seen.table, job)
-    found = analysis.run_checks(seen, before, limits)
+    together = analysis.together(seen.drawn, seen.names, before, limits)
+    found = checks.run(seen.table, before, limits, [together] if together else [])
     for each in found:
         each.rows = rows.get(key(each), []) if each.violated else []
     return analysis.conclude(seen.table, before, limits, found)

@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import shutil
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -81,10 +82,19 @@ def _engine() -> duckdb.DuckDBPyConnection:
         config={
             "memory_limit": MEMORY_LIMIT,
             "threads": str(min(MOST_THREADS, os.cpu_count() or 1)),
-            "temp_directory": str(Path(tempfile.gettempdir()) / f"monitor-{os.getpid()}"),
+            "temp_directory": str(_spilled()),
             "autoinstall_known_extensions": "false",
         }
     )
+
+
+def remove_spilled() -> None:
+    """Remove what the engine has spilled to disk, which it does itself only where the interpreter ends it."""
+    shutil.rmtree(_spilled(), ignore_errors=True)
+
+
+def _spilled() -> Path:
+    return Path(tempfile.gettempdir()) / f"monitor-{os.getpid()}"
 
 
 def table(source: Source, files: Sequence[Path] | None = None, *, row: bool = False) -> str:

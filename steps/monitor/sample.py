@@ -112,7 +112,7 @@ def _compressed(file: Path, rng: np.random.Generator) -> tuple[list[bytes], int]
     total = 0
     for chunk in _chunks(file):
         total += len(chunk)
-        for place in np.unique(rng.integers(0, len(chunk), SPARE)).tolist():
+        for place in sorted(set(rng.integers(0, len(chunk), SPARE).tolist())):
             line = chunk[place:].split(b"\n", 2)[1:]
             if len(line) == 2 and line[0].strip():
                 kept.append((rng.random(), line[0]))

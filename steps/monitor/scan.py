@@ -4,10 +4,12 @@ The pass counts rows per key, column by column, with GROUPING SETS, which spill 
 cell itself; where the first rows show more values than a sketch keeps, it is the number's leading bits or the text's
 bucket. Where whole lines of a CSV file repeat, the pass counts lines and takes only the different ones apart, which
 is twice as fast as parsing every cell. Where a Parquet file's own statistics say that there are few different rows, it
-counts rows, which takes a quarter less.
+counts rows, which takes a quarter less. Either keeps a row's values as they are: where rows repeat, so do they.
 """
 
-from collections.abc import Sequence
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,9 @@ from steps.monitor.sketch import (
 PROBED_ROWS = 20_000
 SMALL = 1 << 18
 """Bytes of files that are scanned without looking at their first rows before."""
+
+LOOKED_AT = 1 << 16
+"""Bytes at the beginning and in the middle of a CSV file, in which it shows whether lines repeat."""
 
 COLUMNS_AT_ONCE = 24
 """Columns that one pass counts: each takes memory of its own. A wider table takes several passes."""
@@ -64,8 +69,8 @@ def scan(source: Source) -> Table:
     """
     with connect() as engine:
         try:
-            ways, repeated = _probe(engine, source)
-            rows = _repeated(engine, source) if repeated else None
+            rows = _repeated(engine, source)
+            ways = [Way()] * len(source.names) if rows else _probe(engine, source)
             rows, weight = (rows, "weight") if rows else (relation.table(source), None)
             columns: dict[str, Column] = {}
             for first in range(0, len(ways), COLUMNS_AT_ONCE):
@@ -83,16 +88,55 @@ def scan(source: Source) -> Table:
     return Table(int(count), columns)
 
 
-def _probe(engine: duckdb.DuckDBPyConnection, source: Source) -> tuple[list[Way], bool]:
-    """Look at the first rows of the first and the last file: the ways of the columns, and whether rows may repeat."""
+def _size(source: Source) -> int:
+    return sum(file.stat().st_size for file in source.files)
+
+
+def _repeated(engine: duckdb.DuckDBPyConnection, source: Source) -> str | None:
+    """Count rows as a whole, and return the SQL of the different ones with their weight; None where that can't be."""
+    if _size(source) < SMALL or len(source.names) < 2:
+        return None
+    if source.format == "parquet":
+        return _rows(engine, source) if len(source.names) <= COLUMNS_AT_ONCE else None
+    return _lines(engine, source) if source.format == "csv" and lines_repeat(source) else None
+
+
+def lines_repeat(source: Source) -> bool:
+    """Whether CSV files hold, wherever they are looked at, each line twice or more on average."""
+    try:
+        looks = [chunk.split(b"\n")[1:-1] for chunk in _chunks(source)]
+    except (OSError, EOFError, zlib.error):
+        # The scan says better what is wrong with a file.
+        return False
+    return all(2 * len(set(lines)) <= len(lines) for lines in looks)
+
+
+def _chunks(source: Source) -> Iterator[bytes]:
+    for file in dict.fromkeys((source.files[0], source.files[-1])):
+        if relation.is_gzip(file):
+            with gzip.open(file, "rb") as stream:
+                yield stream.read(2 * LOOKED_AT)
+            continue
+        with file.open("rb") as stream:
+            for place in (0, file.stat().st_size // 2):
+                stream.seek(place)
+                yield stream.read(LOOKED_AT)
+
+
+def _probe(engine: duckdb.DuckDBPyConnection, source: Source) -> list[Way]:
+    """Look at the first rows of the first and the last file, and return the columns' ways."""
     ways = [Way()] * len(source.names)
-    if sum(file.stat().st_size for file in source.files) < SMALL:
-        return ways, False
+    if _size(source) < SMALL:
+        return ways
     ends = tuple(dict.fromkeys((source.files[0], source.files[-1])))
     rows = " UNION ALL ".join(f"(FROM ({relation.table(source, [file])}) LIMIT {PROBED_ROWS})" for file in ends)
     engine.execute(f"CREATE TEMP TABLE probe AS {rows}")
-    for i, name in enumerate(source.names):
-        if _one(engine, f"SELECT count(DISTINCT c{i}) FROM probe")[0] <= MOST_KEYS:
+    counts: list[int] = []
+    for first in range(0, len(ways), COLUMNS_AT_ONCE):
+        some = range(first, min(first + COLUMNS_AT_ONCE, len(ways)))
+        counts += _one(engine, f"SELECT {', '.join(f'count(DISTINCT c{i})' for i in some)} FROM probe")
+    for i, (name, different) in enumerate(zip(source.names, counts, strict=True)):
+        if different <= MOST_KEYS:
             continue
         if source.kinds[name] == "text":
             ways[i] = Way(BUCKETS)
@@ -102,18 +146,7 @@ def _probe(engine: duckdb.DuckDBPyConnection, source: Source) -> tuple[list[Way]
         numbers = np.sort(np.asarray(found, dtype=float))
         if len(numbers) > MOST_KEYS:
             ways[i] = Way("bits", bits_within(numbers), float(np.median(numbers)))
-    if len(source.names) < 2 or any(way.kind != EXACT for way in ways):
-        return ways, False
-    if source.format == "csv":
-        first = f"SELECT line FROM ({relation.lines(source)}) LIMIT {PROBED_ROWS}"
-        count, different = _one(engine, f"SELECT count(*), count(DISTINCT line) FROM ({first})")
-        return ways, 2 * different <= count
-    return ways, source.format == "parquet" and len(source.names) <= COLUMNS_AT_ONCE
-
-
-def _repeated(engine: duckdb.DuckDBPyConnection, source: Source) -> str | None:
-    """Count rows as a whole, and return the SQL of the different ones with their weight; None where that can't be."""
-    return _lines(engine, source) if source.format == "csv" else _rows(engine, source)
+    return ways
 
 
 def _rows(engine: duckdb.DuckDBPyConnection, source: Source) -> str | None:
@@ -195,6 +228,9 @@ def _group(
 _NOT_A_NUMBER = 0x7FF8 << 48
 """The key of a cell that isn't a finite number: the bits of NaN."""
 
+_ABSENT = -1
+"""The key of a missing text. Results hold no NULL: numpy's masked arrays take longer to import than to read."""
+
 
 def _column(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: Way, many: bool) -> Column:
     if source.kinds[source.names[column]] == "text":
@@ -208,11 +244,11 @@ def _texts(engine: duckdb.DuckDBPyConnection, source: Source, column: int, way: 
     key = f"k{column}"
     groups = f"FROM groups WHERE which = {column}"
     if way.kind == BUCKETS:
-        return _hashed(engine.execute(f"SELECT {key} AS cell, rows {groups}").fetchnumpy())
+        return _hashed(engine.execute(f"SELECT coalesce({key}, {_ABSENT}) AS cell, rows {groups}").fetchnumpy())
     absent = relation.missing(key, source, column)
     value = f"trim({key}::VARCHAR)"
     if many:
-        cell = f"CASE WHEN NOT {absent} THEN {_cell_of(value)} END AS cell"
+        cell = f"CASE WHEN {absent} THEN {_ABSENT} ELSE {_cell_of(value)} END AS cell"
         query = f"SELECT {cell}, sum(rows)::BIGINT AS rows {groups} GROUP BY cell"
         return _hashed(engine.execute(query).fetchnumpy())
     missing = _one(engine, f"SELECT coalesce(sum(rows), 0) {groups} AND {absent}")[0]
@@ -229,18 +265,18 @@ def _cell_of(value: str) -> str:
 
 
 def _hashed(found: dict[str, Any]) -> Texts:
-    cells, rows = np.ma.asarray(found["cell"]), np.asarray(found["rows"], dtype=np.int64)
-    absent = np.ma.getmaskarray(cells)
-    return Texts.of_cells(cells.data[~absent].astype(np.int64), rows[~absent], int(rows[absent].sum()))
+    cells, rows = np.asarray(found["cell"], dtype=np.int64), np.asarray(found["rows"], dtype=np.int64)
+    absent = cells == _ABSENT
+    return Texts.of_cells(cells[~absent], rows[~absent], int(rows[absent].sum()))
 
 
 def _few_numbers(engine: duckdb.DuckDBPyConnection, source: Source, column: int) -> Numbers:
     """Return a column of which there are so few groups that all come into memory; the others' way is `_numbers`."""
     key = f"k{column}"
     value, absent = relation.number(key, source, column), relation.missing(key, source, column)
-    query = f"SELECT {value} AS x, {absent} AS absent, rows FROM groups WHERE which = {column}"
+    query = f"SELECT coalesce({value}, 'NaN') AS x, {absent} AS absent, rows FROM groups WHERE which = {column}"
     found = engine.execute(query).fetchnumpy()
-    numbers = np.ma.filled(np.ma.asarray(found["x"], dtype=float), np.nan)
+    numbers = np.asarray(found["x"], dtype=float)
     absences, rows = np.asarray(found["absent"], dtype=bool), np.asarray(found["rows"], dtype=np.int64)
     finite = np.isfinite(numbers) & ~absences
     mistyped = int(rows[~finite & ~absences].sum())

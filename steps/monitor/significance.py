@@ -16,6 +16,9 @@ SEED = 20_071_101
 FIRST_DRAWS = 250
 MOST_DRAWS = 20_000
 ENOUGH_EXCEEDANCES = 20
+LEAST_FOR_TAIL = 1_000
+"""Draws without any as extreme as the batch, after which the tail alone may end the drawing."""
+
 MOST_ROWS = 400_000_000
 """numpy draws from fewer than 1e9 rows; larger pools are scaled down, which only makes p-values larger."""
 
@@ -167,10 +170,11 @@ def permutation(seen: float, draw: Callable[[int], NDArray[np.float64]], most: i
         values = draw(size)
         drawn.append(values)
         exceeding += int((values >= seen - 1e-12 * abs(seen)).sum())
-        count, size = count + size, min(4 * size, most - count - size)
+        count += size
+        size = min(count, most - count)
         if exceeding >= ENOUGH_EXCEEDANCES:
             return (exceeding + 1) / (count + 1)
-        if count > 1000 and not exceeding and pearson_tail(np.concatenate(drawn), seen) < 1e-8:
+        if count >= LEAST_FOR_TAIL and not exceeding and pearson_tail(np.concatenate(drawn), seen) < 1e-8:
             break
     return min((exceeding + 1) / (count + 1), max(pearson_tail(np.concatenate(drawn), seen), 1e-300))
 

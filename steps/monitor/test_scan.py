@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,10 +60,24 @@ def test_lines_and_cells_give_the_same(tmp_path, monkeypatch):
 
 def test_lines_are_taken_only_where_they_repeat(tmp_path, mixed):
     file = write(tmp_path / "rows.csv", patients(30_000, 3))
-    with relation.connect() as engine:
-        assert scan._probe(engine, source(file))[1]
-    with relation.connect() as engine:
-        assert not scan._probe(engine, mixed)[1]
+    packed = tmp_path / "rows.csv.gz"
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    assert scan.lines_repeat(source(file)) and scan.lines_repeat(source(packed))
+    assert not scan.lines_repeat(mixed) and not scan.lines_repeat(source(file, mixed.files[0]))
+    packed.write_bytes(packed.read_bytes()[: scan.LOOKED_AT // 4])
+    assert not scan.lines_repeat(source(packed))
+
+
+def test_lines_that_repeat_only_at_the_ends_change_nothing(tmp_path, monkeypatch):
+    """Where the looks deceive, every different line is counted all the same, and the sketch is cut as ever."""
+    same_line, others = "4,50,1,1,3\n", [f"4,50,1,1,{n}.5\n" for n in range(80_000)]
+    file = tmp_path / "rows.csv"
+    file.write_text(same_line * 20_000 + "".join(others[:40_000]) + same_line * 50_000 + "".join(others[40_000:]))
+    assert scan.lines_repeat(source(file))
+    by_line = scan.scan(source(file))
+    assert by_line.rows == 150_000
+    monkeypatch.setattr(scan, "lines_repeat", lambda _: False)
+    assert same(by_line, scan.scan(source(file)))
 
 
 def test_rows_of_a_parquet_file_and_its_cells_give_the_same(tmp_path, monkeypatch):
@@ -198,9 +213,10 @@ def test_hashes_are_the_same_in_sql_and_in_python():
 
 def test_hundreds_of_columns(tmp_path):
     names = tuple(f"c{i}" for i in range(300))
-    file = write(tmp_path / "wide.csv", [[i * j % 7 for i in range(300)] for j in range(500)])
-    table = scan.scan(source(file, names=names))
-    assert table.rows == 500 and len(table.columns) == 300
+    for modulus in (7, 9973):
+        file = write(tmp_path / "wide.csv", [[i * j % modulus for i in range(300)] for j in range(500)])
+        table = scan.scan(source(file, names=names))
+        assert table.rows == 500 and len(table.columns) == 300
 
 
 @pytest.mark.parametrize("name", ["a[1].csv", "b*.csv", "it's.csv", "year=2026.csv", "sp ace.csv"])
@@ -250,3 +266,12 @@ def test_a_compressed_file_and_a_parquet_file_are_drawn_from_as_well(tmp_path):
         assert len(drawn) == sample.ROWS
         places = np.sort([int(each.cells[0] or 0) for each in drawn]) / 100_000
         assert np.abs(places - (np.arange(sample.ROWS) + 0.5) / sample.ROWS).max() < 0.08
+
+
+def test_what_was_spilled_is_removed_at_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / f"monitor-{os.getpid()}").mkdir()
+    (tmp_path / f"monitor-{os.getpid()}" / "spilled").write_text("rows")
+    relation.remove_spilled()
+    relation.remove_spilled()
+    assert list(tmp_path.iterdir()) == []

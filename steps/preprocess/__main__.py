@@ -1,12 +1,12 @@
 """Entry point of the preprocess image: a processing job's container."""
 
 import json
-import sys
 
 import numpy as np
 
 from steps.common import failure, log, paths
 from steps.common.atomic import write_all
+from steps.common.ending import end
 from steps.common.failure import StepFailed
 from steps.common.schema import Schema
 from steps.preprocess import table
@@ -49,4 +49,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

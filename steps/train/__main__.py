@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from steps.common import failure, log, paths
 from steps.common.atomic import write_all
+from steps.common.ending import end
 from steps.common.failure import StepFailed
 from steps.common.schema import FILE as SCHEMA
 from steps.common.schema import Schema
@@ -104,4 +105,4 @@ def _model_files(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())
