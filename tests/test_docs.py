@@ -45,7 +45,7 @@ def run(kind: str, block: str, address: str) -> str:
 
 
 def test_the_life_of_a_model_goes_as_its_page_says(accounts, address):
-    export, train, look, approve, derive, arrive, batches, release = blocks("life-of-a-model.md")
+    export, train, look, approve, derive, arrive, batches, labels, judged, release = blocks("life-of-a-model.md")
     assert run(*export, address) == ""
     said = run(*train, address)
     steps = [line.split()[0] for line in said.splitlines() if line.endswith(" s")]
@@ -62,6 +62,13 @@ def test_the_life_of_a_model_goes_as_its_page_says(accounts, address):
     while [entry.state for entry in accounts.entries()] != [ledger.SCORED]:
         time.sleep(0.2)
     assert re.search(r"^clean-[0-9a-f]{12} .* scored .*/transform$", run(*batches, address), re.MULTILINE)
+
+    run(*labels, address)
+    while not re.search(r" Succeeded ", said := run(*judged, address)):
+        time.sleep(0.2)
+    assert re.search(
+        r" 1 +No drift: .*; 48 of 48 scored rows are labelled\. +s3://\S+/quality/report.html$", said, re.M
+    )
 
     refused = accounts.refuse("shifted.csv")
     kind, command = release
