@@ -66,6 +66,19 @@ def test_a_manifest_names_the_objects(bucket, image, job):
     assert json.loads(bucket.get("out/algo-1.json")) == ["processing/input/0/a.csv", "processing/input/0/deep/c.csv"]
 
 
+def test_an_object_that_a_manifest_names_has_to_be_there(bucket, image, job):
+    image(LIST)
+    bucket.fill({"in/a.csv": "1", "in/b.csv.not": "2"})
+    bucket.put("manifest", json.dumps([{"prefix": bucket.uri("in/")}, "a.csv", "b.csv"]))
+    body = request(bucket, ["manifest"])
+    body["ProcessingInputs"][0]["S3Input"]["S3DataType"] = "ManifestFile"
+    outcome = job.run("ProcessingJob", body)
+    assert outcome.failure_reason.startswith(
+        f"ClientError: Data download failed: NoSuchKey at GetObject of {bucket.uri('in/b.csv')}"
+    )
+    assert job.log == [], "no container may run without its input"
+
+
 def test_hosts_share_the_sharded_inputs_and_each_see_the_replicated(bucket, image, job):
     image(LIST)
     bucket.fill({f"in/{letter}.csv": letter for letter in "abcde"} | {"all/x": "x"})
