@@ -92,6 +92,7 @@ def load(port: int, state: Path, emit: Emit) -> Embedded:
     _own_roles(ministack)
     _own_principals(ministack)
     _whole_alarms(ministack)
+    _own_metrics_of_alarms(ministack)
     _whole_bus_policies(ministack)
     _told_failures(ministack)
     return Embedded(ministack, persistence, state)
@@ -363,6 +364,30 @@ def _whole_alarms(ministack: Any) -> None:
         return cloudwatch._xml(200, "DescribeAlarmsResponse", f"<DescribeAlarmsResult>{inner}</DescribeAlarmsResult>")
 
     cloudwatch._describe_alarms = describe
+
+
+def _own_metrics_of_alarms(ministack: Any) -> None:
+    """Let an alarm look at the metric of its own dimensions; ministack takes all metrics of that name together."""
+    cloudwatch = ministack._get_module("cloudwatch")
+    evaluate, metrics = cloudwatch._evaluate_alarm, cloudwatch._metrics
+    wanted: ContextVar[str | None] = ContextVar("wanted", default=None)
+
+    class Metrics(type(metrics)):  # type: ignore[misc]
+        __slots__ = ()
+
+        def items(self) -> list[tuple[Any, Any]]:
+            of = wanted.get()
+            return [(key, points) for key, points in super().items() if of is None or key[2] == of]
+
+    def evaluate_own(alarm: dict[str, Any]) -> None:
+        asked = wanted.set(cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or [])))
+        try:
+            evaluate(alarm)
+        finally:
+            wanted.reset(asked)
+
+    metrics.__class__ = Metrics
+    cloudwatch._evaluate_alarm = evaluate_own
 
 
 def _whole_bus_policies(ministack: Any) -> None:

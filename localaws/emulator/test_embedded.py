@@ -117,6 +117,32 @@ def test_alarms_are_told_whole_in_every_protocol(server):
     assert {name: found[name] for name in alarm} == alarm
 
 
+def test_an_alarm_looks_at_the_metric_of_its_own_dimensions(server):
+    cloudwatch = server.account("555555555555").client("cloudwatch")
+    alarm = {
+        "Namespace": "n", "MetricName": "m", "Statistic": "Sum", "Period": 300, "EvaluationPeriods": 1,
+        "Threshold": 0.0, "ComparisonOperator": "GreaterThanThreshold",
+    }  # fmt: skip
+
+    def of(name):
+        return [{"Name": "of", "Value": name}]
+
+    for name in ("one", "other"):
+        cloudwatch.put_metric_alarm(AlarmName=name, Dimensions=of(name), **alarm)
+    cloudwatch.put_metric_alarm(AlarmName="none", **alarm)
+
+    def put(value, **which):
+        cloudwatch.put_metric_data(Namespace="n", MetricData=[{"MetricName": "m", "Value": value, **which}])
+        found = cloudwatch.describe_alarms(AlarmNames=["one", "other", "none"])["MetricAlarms"]
+        return {each["AlarmName"]: each["StateValue"] for each in found}
+
+    before = put(0, Dimensions=of("other"))
+    assert before["other"] == "OK"
+    after = put(1, Dimensions=of("one"))
+    assert after == {**before, "one": "ALARM"}
+    assert put(1) == {**after, "none": "ALARM"}
+
+
 def test_a_whole_policy_of_a_bus_stays_as_it_is(server):
     events = server.account("555555555555").client("events")
     events.create_event_bus(Name="own")
