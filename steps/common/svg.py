@@ -60,15 +60,15 @@ class Plot:
         )
         return self
 
-    def svg(self) -> str:
-        """Return the picture, with its title and axes."""
-        marks = "".join(
-            f'<text x="{_x(at):.0f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{at:g}</text>'
-            f'<text x="{LEFT - 6}" y="{_y(at) + 4:.0f}" text-anchor="end">{at:g}</text>'
-            for at in (0, 0.5, 1)
+    def svg(self, marks: Sequence[str] = ("0", "0.5", "1")) -> str:
+        """Return the picture, with its title and axes; `marks` stand at both axes' start, middle and end."""
+        written = "".join(
+            f'<text x="{_x(at):.0f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{escape(mark)}</text>'
+            f'<text x="{LEFT - 6}" y="{_y(at) + 4:.0f}" text-anchor="end">{escape(mark)}</text>'
+            for at, mark in zip((0, 0.5, 1), marks, strict=True)
         )
         axes = (
-            f'<path d="M{_x(0)} {_y(1)}V{_y(0)}H{_x(1)}" fill="none" stroke="var(--faint)"/>{marks}'
+            f'<path d="M{_x(0)} {_y(1)}V{_y(0)}H{_x(1)}" fill="none" stroke="var(--faint)"/>{written}'
             f'<text x="{_x(0.5):.0f}" y="{HEIGHT - 7}" text-anchor="middle">{escape(self._horizontal)}</text>'
             f'<text transform="translate(13 {_y(0.5):.0f}) rotate(-90)" text-anchor="middle">'
             f"{escape(self._vertical)}</text>"

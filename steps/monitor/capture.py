@@ -10,7 +10,7 @@ import binascii
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
@@ -103,6 +103,19 @@ def payload(part: dict[str, Any], name: str) -> list[Cells]:
     Raises:
         NotAPayload: it is neither CSV nor JSON.
     """
+    return _payload(part, name, _from_json)
+
+
+def named(part: dict[str, Any], name: str) -> list[Any]:
+    """Return the rows of one payload, in which JSON objects keep their names and may hold lists and objects.
+
+    Raises:
+        NotAPayload: it is neither CSV nor JSON.
+    """
+    return _payload(part, name, _named)
+
+
+def _payload(part: dict[str, Any], name: str, of_json: Callable[[Any, str], list[Any]]) -> list[Any]:
     data, encoding = part["data"], part["encoding"].upper()
     if encoding == "BASE64":
         try:
@@ -116,7 +129,7 @@ def payload(part: dict[str, Any], name: str) -> list[Cells]:
         except csv.Error:
             raise NotAPayload(f"{name} isn't readable as CSV") from None
     if encoding == "JSON":
-        return [row for text in _texts(data, name) for row in _from_json(text, name)]
+        return [row for text in _texts(data, name) for row in of_json(text, name)]
     raise NotAPayload(f"{name} has an encoding that is none of CSV, JSON and BASE64")
 
 
@@ -144,5 +157,17 @@ def _from_json(value: Any, name: str) -> list[Cells]:
         if not any(isinstance(each, list | dict) for each in value):
             return [["" if each is None else each for each in value]]
     elif isinstance(value, str | int | float):
+        return [[value]]
+    raise NotAPayload(f"{name} holds nested values")
+
+
+def _named(value: Any, name: str) -> list[Any]:
+    if isinstance(value, dict):
+        inner = next((value[key] for key in ROW_KEYS if isinstance(value.get(key), list)), None)
+        return [value] if inner is None else _named(inner, name)
+    if isinstance(value, list):
+        # A list of objects or lists is one of rows; any other list is a row.
+        return list(value) if value and all(isinstance(each, list | dict) for each in value) else [value]
+    if isinstance(value, str | int | float):
         return [[value]]
     raise NotAPayload(f"{name} holds nested values")

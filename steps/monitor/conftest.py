@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from steps.common import paths
-from steps.monitor import quality
+from steps.monitor import binary
 from steps.monitor.__main__ import main
 
 Row = Sequence[object]
@@ -172,7 +172,7 @@ class Quality:
     def register(self, count: int = 180, seed: int = 5) -> None:
         """Leave the registered baseline in the form of evaluate's evaluation.json."""
         labels, probabilities = map(np.array, scored(count, seed))
-        content = {"rows": count, quality.METRICS: quality.metrics(labels, probabilities, 0.5)}
+        content = {"rows": count, binary.METRICS: binary.metrics(binary.Rows.at(0.5, labels, probabilities))}
         file = self.container.root / "processing/input/evaluation.json"
         file.write_text(json.dumps(content))
         self.container.setenv("baseline_statistics", "/opt/ml/processing/input/evaluation.json")
@@ -191,6 +191,6 @@ class Quality:
 
 @pytest.fixture
 def job(container, monkeypatch) -> Quality:
-    for name in ("problem_type", "probability_attribute", "ground_truth_attribute", "batch_id"):
+    for name in ("problem_type", "inference_attribute", "probability_attribute", "ground_truth_attribute", "batch_id"):
         monkeypatch.delenv(name, raising=False)
     return Quality(container)

@@ -1,33 +1,31 @@
 """Predictions and the labels that arrived later, joined by the batch's identity and the row's number.
 
-Predictions are what a batch transform left: a file of one probability a line, in the folder that bears the batch's
+Predictions are what a batch transform left: a file of one prediction a line, in the folder that bears the batch's
 identity below `dataset_source` (or in `dataset_source` itself, and the variable `batch_id` names the batch). Where
 `scored-by.json` files are, as the inference pipeline leaves one beside each run's predictions, these name the batches,
 and only the folders of predictions that they name are read: `dataset_source` may hold all runs as they are. Labels
 are CSV files with the columns batch, row and label, or JSON lines of the same names, below `ground_truth_source`; a
 row's number counts from 1 over all of its batch's files, in the order of their names. Labels may come late, twice,
 or for some rows only: the join says what is missing, and leaves out a row whose labels contradict each other.
+
+Where both stand beside each other already, `pairs` reads them. What a label and a prediction are is the problem type's.
 """
 
 import csv
 import json
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from steps.common import paths
-from steps.monitor import broken, capture, files
+from steps.monitor import attribute, broken, files, pairs
 from steps.monitor.contract import Job
 from steps.monitor.failures import BadSetting, EmptyBatch, UnreadableBatch
+from steps.monitor.quality import Problem
 
 COLUMNS = ("batch", "row", "label")
 SCORED_BY = "scored-by.json"
-LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
 
 @dataclass
@@ -50,61 +48,62 @@ class Batch:
 
 @dataclass
 class Joined:
-    """Labels (0 or 1) and probabilities of the labelled rows, both of shape (rows,), and how complete the join is."""
+    """Labels and predictions of the labelled rows, side by side, and how complete the join is."""
 
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
+    labels: list[Any] = field(default_factory=list)
+    predictions: list[Any] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     unknown_batches: int = 0
 
 
-def join(job: Job) -> Joined:
+def join(job: Job, problem: Problem) -> Joined:
     """Return predictions with their labels.
 
     Raises:
         UnreadableBatch: naming the file, line and column that can't be read.
         EmptyBatch: there is no prediction.
-        BadSetting: an attribute names no column.
+        BadSetting: an attribute isn't set, or names no column.
     """
     if job.format == "sagemakerMergeJson":
-        return _of_pairs(_merged_records(job))
+        return _of_pairs(pairs.merged(job, problem))
     if job.labels is None:
-        return _of_pairs(_one_table(job))
-    scored = _predictions(job)
-    given, unknown = _labels(job.labels, scored)
-    joined = Joined(np.zeros(0, dtype=np.int64), np.zeros(0), unknown_batches=unknown)
-    labels: list[int] = []
-    probabilities: list[float] = []
-    for name, numbers in sorted(scored.items()):
-        batch = Batch(name, len(numbers), rejected=sum(map(math.isnan, numbers)))
+        return _of_pairs(pairs.table(job, problem))
+    scored = _predictions(job, problem)
+    given, unknown = _labels(job.labels, scored, problem)
+    joined = Joined(unknown_batches=unknown)
+    for name, predictions in sorted(scored.items()):
+        batch = Batch(name, len(predictions), rejected=sum(each is None for each in predictions))
         for row, found in given.get(name, {}).items():
             batch.repeated += len(found) - 1
-            if row > len(numbers):
+            if row > len(predictions):
                 batch.unknown_rows += 1
             elif len(set(found)) > 1:
-                batch.contradictory += 0 if math.isnan(numbers[row - 1]) else 1
-            elif not math.isnan(numbers[row - 1]):
+                batch.contradictory += 0 if predictions[row - 1] is None else 1
+            elif predictions[row - 1] is not None:
                 batch.labelled += 1
-                labels.append(found[0])
-                probabilities.append(numbers[row - 1])
+                joined.labels.append(found[0])
+                joined.predictions.append(predictions[row - 1])
         joined.batches.append(batch)
-    joined.labels, joined.probabilities = np.array(labels, dtype=np.int64), np.array(probabilities)
     return joined
 
 
-def _of_pairs(pairs: Iterator[tuple[int, float]]) -> Joined:
-    found = list(pairs)
-    labels = np.array([label for label, _ in found], dtype=np.int64)
-    probabilities = np.array([probability for _, probability in found], dtype=float)
-    kept = ~np.isnan(probabilities)
-    batch = Batch("dataset", len(found), int(kept.sum()), int((~kept).sum()))
-    return Joined(labels[kept], probabilities[kept], [batch])
+def _of_pairs(found: Iterator[tuple[Any, Any]]) -> Joined:
+    joined = Joined()
+    rows = 0
+    for label, prediction in found:
+        rows += 1
+        if prediction is not None:
+            joined.labels.append(label)
+            joined.predictions.append(prediction)
+    joined.batches.append(Batch("dataset", rows, len(joined.labels), rows - len(joined.labels)))
+    return joined
 
 
-def _predictions(job: Job) -> dict[str, list[float]]:
+def _predictions(job: Job, problem: Problem) -> dict[str, list[Any]]:
+    """Return the predictions of each batch's rows, None for those that weren't scored."""
     found, folder = files.listed(job)
     runs = _runs(found, folder)
-    scored: dict[str, list[float]] = {}
+    scored: dict[str, list[Any]] = {}
     for file in found:
         name = file.relative_to(folder).as_posix()
         if runs:
@@ -116,10 +115,10 @@ def _predictions(job: Job) -> dict[str, list[float]]:
             batch = parts[0] if len(parts) > 1 else job.environment.get("batch_id")
         if not batch:
             raise BadSetting(f"batch_id is not set, and {name} lies in no folder that names its batch.")
-        numbers = scored.setdefault(batch, [])
+        predictions = scored.setdefault(batch, [])
         for line, text in broken.lines(file, name):
             if text.strip():
-                numbers.append(_probability(_cell(text, job, f"{name}, line {line}"), f"{name}, line {line}"))
+                predictions.append(_prediction(text, problem, f"{name}, line {line}"))
     return scored
 
 
@@ -141,46 +140,28 @@ def _runs(found: Sequence[Path], folder: Path) -> dict[str, Path]:
     return runs
 
 
-def _cell(text: str, job: Job, place: str) -> Any:
-    """Return the cell of a prediction's line that holds the probability."""
-    if text.lstrip().startswith("{"):
+def _prediction(text: str, problem: Problem, place: str) -> Any:
+    """Return what a line of predictions says."""
+    if not text.lstrip().startswith("{"):
+        row: attribute.Row = next(csv.reader([text]), [""])
+        wanted = problem.wanted("0")
+    else:
         try:
-            content = json.loads(text)
+            row = json.loads(text)
         except ValueError:
             raise UnreadableBatch(f"{place}: not readable as JSON.") from None
-        # A row that the model rejected has an error in the place of its probability.
-        return content.get(job.environment.get("probability_attribute") or "probability", "nan")
-    cells = next(csv.reader([text]), [""])
-    return _pick(cells, job.environment.get("probability_attribute") or "0", place, "probability_attribute")
+        wanted = problem.wanted(problem.usual)
+        # A row that the model rejected has an error in the place of its prediction.
+        if "error" in row and not all(name in row for name in wanted.values()):
+            return None
+    cells = {variable: attribute.cell(row, name, variable, place) for variable, name in wanted.items()}
+    return problem.prediction(cells, place)
 
 
-def _pick(cells: list[Any], attribute: str, place: str, variable: str) -> Any:
-    if not attribute.isdigit() or int(attribute) >= len(cells):
-        raise BadSetting(f"{variable}: {place} has no column {attribute}.")
-    return cells[int(attribute)]
+Given = dict[str, dict[int, list[Any]]]
 
 
-def _probability(cell: Any, place: str) -> float:
-    try:
-        number = float(str(cell).strip() or "nan")
-    except ValueError:
-        raise UnreadableBatch(f"{place}: not a probability.") from None
-    if not (math.isnan(number) or 0 <= number <= 1):
-        raise UnreadableBatch(f"{place}: not a probability.")
-    return number
-
-
-def _label(cell: Any, place: str) -> int:
-    found = LABELS.get(str(cell).strip().lower())
-    if found is None:
-        raise UnreadableBatch(f"{place}, column label: neither 0 nor 1.")
-    return found
-
-
-Given = dict[str, dict[int, list[int]]]
-
-
-def _labels(source: Path, scored: dict[str, list[float]]) -> tuple[Given, int]:
+def _labels(source: Path, scored: dict[str, list[Any]], problem: Problem) -> tuple[Given, int]:
     """Return all labels of each row of each known batch, and how many labels are of unknown batches."""
     found = [source] if source.is_file() else paths.files_below(source) if source.is_dir() else []
     given: Given = {}
@@ -196,7 +177,7 @@ def _labels(source: Path, scored: dict[str, list[float]]) -> tuple[Given, int]:
             number = str(row).strip()
             if not number.isdigit() or int(number) < 1:
                 raise UnreadableBatch(f"{place}, column row: not a row number.")
-            given.setdefault(batch, {}).setdefault(int(number), []).append(_label(label, place))
+            given.setdefault(batch, {}).setdefault(int(number), []).append(problem.truth(label, place))
     return given, unknown
 
 
@@ -219,73 +200,6 @@ def _rows(file: Path, name: str) -> Iterator[tuple[str, str, Any, Any]]:
             raise UnreadableBatch(f"{name}, row {row}: {len(cells)} columns where {len(header)} belong.")
         batch, number, label = (cells[place] for place in places)
         yield f"{name}, row {row}", batch.strip(), number, label
-
-
-def _merged_records(job: Job) -> Iterator[tuple[int, float]]:
-    """Give label and probability of each record that SageMaker merged with its label."""
-    found, folder = files.listed(job)
-    attribute = job.environment.get("probability_attribute") or "0"
-    for file in found:
-        name = file.relative_to(folder).as_posix()
-        for number, record in broken.records(file, by_line=True, name=name):
-            place = f"{name}, line {number}"
-            try:
-                if not capture.is_of_interest(record, job):
-                    continue
-                outputs = capture.payload(record["captureData"]["endpointOutput"], "endpointOutput")
-                truths = capture.payload(record["groundTruthData"], "groundTruthData")
-            except capture.NotAPayload as problem:
-                raise UnreadableBatch(f"{place}: {problem}.") from None
-            except (KeyError, TypeError, AttributeError):
-                raise UnreadableBatch(f"{place}: not a record that was merged with its label.") from None
-            if len(outputs) != len(truths):
-                raise UnreadableBatch(f"{place}: {len(outputs)} predictions and {len(truths)} labels.")
-            for output, truth in zip(outputs, truths, strict=True):
-                cell = _pick(output, attribute, place, "probability_attribute")
-                yield _label(truth[0], place), _probability(cell, place)
-
-
-def _one_table(job: Job) -> Iterator[tuple[int, float]]:
-    """Give label and probability of each row of a table that holds both."""
-    names = {
-        variable: job.environment.get(variable) or ""
-        for variable in ("ground_truth_attribute", "probability_attribute")
-    }
-    for variable, value in names.items():
-        if not value:
-            raise BadSetting(f"{variable} is not set, and neither is ground_truth_source.")
-    found, folder = files.listed(job)
-    for file in found:
-        name = file.relative_to(folder).as_posix()
-        for place, row in _table(file, name, job):
-            absent = next((variable for variable, value in names.items() if value not in row), None)
-            if absent:
-                raise BadSetting(f"{absent}: {name} has no column {names[absent]}.")
-            label, probability = row[names["ground_truth_attribute"]], row[names["probability_attribute"]]
-            yield _label(label, place), _probability(probability, place)
-
-
-def _table(file: Path, name: str, job: Job) -> Iterator[tuple[str, dict[str, Any]]]:
-    if job.format == "json":
-        for row, content in broken.records(file, job.json_lines, name):
-            yield f"{name}, row {row}", content
-        return
-    if job.format != "csv":
-        raise BadSetting("dataset_format: a model's quality is read from csv, json or sagemakerMergeJson.")
-    reader = csv.reader(text for _, text in broken.lines(file, name))
-    header: list[str] | None = None
-    row = 0
-    for cells in reader:
-        if not cells:
-            continue
-        if job.header and header is None:
-            header = [cell.strip() for cell in cells]
-            continue
-        row += 1
-        names = header or [str(place) for place in range(len(cells))]
-        if len(cells) != len(names):
-            raise UnreadableBatch(f"{name}, row {row}: {len(cells)} columns where {len(names)} belong.")
-        yield f"{name}, row {row}", dict(zip(names, cells, strict=True))
 
 
 def require_predictions(joined: Joined, job: Job) -> None:

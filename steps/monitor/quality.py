@@ -1,66 +1,46 @@
-"""Has the model become worse? Its figures on labels that arrived later, against those it was registered with.
+"""Has the model become worse? What the three problem types of SageMaker Model Monitor have in common.
 
-Three figures are compared with the registered baseline, each by a p-value and a smallest difference that matters, with
-Holm's correction over them:
+Each problem type is a module of its own (`binary`, `multiclass`, `regression`) with one class, a `Problem`: it reads
+labels and predictions, measures figures in SageMaker's form, and compares them with the registered baseline. Each
+comparison is a `Drop`: how much worse the figure is, the smallest difference that matters, and a p-value. A model is
+worse where a figure is worse by more than matters and than chance explains, with Holm's correction over all figures.
 
-- AUC: one-sided z-test of the drop of its logit, which is distributed more evenly than the AUC itself (Pepe 2003, The
-  Statistical Evaluation of Medical Tests for Classification and Prediction, 5.2); standard deviations by DeLong
-  (DeLong, DeLong and Clarke-Pearson 1988, doi:10.2307/2531595) or, where the baseline's file gives none, by Hanley
-  and McNeil 1982 (doi:10.1148/radiology.143.1.7063747).
-- Brier score: one-sided z-test of the rise; the baseline's rows are taken to vary as the labelled ones do.
-- Calibration in the large: two-sided z-test of the mean of label minus probability, whose variance is that of labels
-  which do follow their probabilities (Cox 1958, doi:10.1093/biomet/45.3-4.562).
+Constraints in AWS's form (`threshold` and `comparison_operator`) are held too: a figure violates its threshold only if
+it lies on the wrong side of it significantly.
 
-Constraints in AWS's form (`binary_classification_constraints`) are held too: a figure violates its threshold only if
-it lies on the wrong side of it significantly (the AUC by DeLong; shares and F-scores by 4,000 draws of the confusion
-matrix).
-
-Error rates (`python -m bench.monitor.quality_rates`, against a baseline of 180 rows): of 2,000 jobs of 48, 200 and
-1,000 labels in which nothing had changed, 7, 10 and 21 raised an alarm; where a third of the probabilities were other
-rows', 22, 63 and 88 % did. Few labels can't show more.
+The problem types, their members and their constraints: docs.aws.amazon.com/sagemaker/latest/dg/
+model-monitor-model-quality-metrics.html and model-monitor-model-quality-baseline.html. There, standard deviations are
+those of five draws of 80 % of the rows, which is about half of a figure's standard error, so none is taken for it.
 """
 
 import math
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, ClassVar
 
 from steps.monitor import significance
-from steps.monitor.failures import BadBaseline, read_json
+from steps.monitor.contract import Job
+from steps.monitor.failures import BadBaseline, BadSetting, read_json
 
-METRICS = "binary_classification_metrics"
-CONSTRAINTS = "binary_classification_constraints"
 FALSE_ALARM_RATE = 0.01
 """The chance that a model that is as good as when it was registered raises an alarm, over all figures."""
 
 LEAST_ROWS, LEAST_PER_CLASS = 20, 5
-"""Labelled rows, and those of either label, below which nothing is concluded."""
+"""Labelled rows, and those of a class, below which nothing is concluded."""
 
-SMALLEST = {"auc": 0.02, "brier": 0.02, "calibration": 0.03}
-"""The smallest differences that matter."""
-
-BINS = 10
 DRAWS = 4_000
 NORMAL = NormalDist()
 OPERATORS = {"LessThanThreshold": -1, "GreaterThanThreshold": 1}
+INFERENCE, PROBABILITY = "inference_attribute", "probability_attribute"
+CONSTANT = "_best_constant_classifier"
+UNKNOWN_ROWS, UNKNOWN_ROWS_FEW = 200, LEAST_ROWS
+"""Rows of a baseline that doesn't say how many: AWS gives standard deviations from 200 samples on."""
 
-
-@dataclass(frozen=True)
-class Figures:
-    """What is known of a model's quality on some rows; NaN where it isn't known."""
-
-    rows: int
-    auc: float
-    auc_deviation: float
-    brier: float
-    bias: float
-    """Mean of label minus probability."""
-    calibration: list[tuple[float, float, int]] = field(default_factory=list)
-    """Per bin: mean probability, share of positives, rows."""
+Outcome = Callable[[str, float, int], tuple[float, float] | None]
+"""Takes a figure's name, its threshold and the wrong side (-1 below, 1 above); returns the figure and the p-value."""
 
 
 @dataclass
@@ -83,40 +63,103 @@ class Drop:
         return self.effect > self.effect_threshold and self.p_value <= self.p_threshold
 
 
-def delong(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the AUC and its standard deviation; both labels occur at least twice."""
-    positive, negative = np.sort(scores[labels == 1]), np.sort(scores[labels == 0])
+@dataclass(frozen=True)
+class Baseline:
+    """The registered figures: those that the problem type compares, and the one that the verdict names."""
 
-    def below(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-        left, right = np.searchsorted(others, values, "left"), np.searchsorted(others, values, "right")
-        return (left + right) / (2 * len(others))
-
-    of_positive, of_negative = below(positive, negative), 1 - below(negative, positive)
-    variance = of_positive.var(ddof=1) / len(positive) + of_negative.var(ddof=1) / len(negative)
-    return float(of_positive.mean()), math.sqrt(float(variance))
+    figures: Any
+    headline: tuple[str, str]
 
 
-def hanley(area: float, positive: int, negative: int) -> float:
-    """Return Hanley and McNeil's standard deviation of an AUC."""
-    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
-    spread = area * (1 - area) + (positive - 1) * (q1 - area**2) + (negative - 1) * (q2 - area**2)
-    return math.sqrt(max(0.0, spread) / (positive * negative))
+class Problem(ABC):
+    """A problem type: what its labels and predictions are, and how they are judged."""
+
+    name: ClassVar[str]
+    """Value of `problem_type`."""
+    key: ClassVar[str]
+    """The members' key in statistics.json, without `_metrics`."""
+    needed: ClassVar[str] = INFERENCE
+    """The variable that says where predictions stand, where there is one only."""
+    usual: ClassVar[str] = "prediction"
+    """The predictions' key in JSON lines."""
+    read: ClassVar[tuple[str, ...]] = (INFERENCE,)
+    """The variables that are looked at."""
+    default: ClassVar[str | None] = None
+    """The column of merged records where `needed` isn't set; None where it has to be."""
+    worse_above: ClassVar[frozenset[str]] = frozenset()
+    """Figures that are worse the larger they are."""
+    own: ClassVar[frozenset[str]] = frozenset()
+    """Figures that SageMaker doesn't have."""
+
+    def __init__(self, job: Job) -> None:
+        """Read the settings.
+
+        Raises:
+            BadSetting: one holds what it can't.
+        """
+        self.attributes = {name: job.environment[name] for name in self.read if job.environment.get(name)}
+
+    def wanted(self, default: str | None) -> dict[str, str]:
+        """Return which cell each variable names; the default is the one that is needed.
+
+        Raises:
+            BadSetting: there is neither a variable nor a default.
+        """
+        if self.attributes:
+            return self.attributes
+        if default is None:
+            raise BadSetting(f"{self.needed} is not set: {self.name} needs it.")
+        return {self.needed: default}
+
+    @abstractmethod
+    def truth(self, cell: Any, place: str) -> Any:
+        """Return a label, or raise UnreadableBatch naming the place."""
+
+    @abstractmethod
+    def prediction(self, cells: Mapping[str, Any], place: str) -> Any:
+        """Return a prediction, None where the row wasn't scored, or raise UnreadableBatch naming the place."""
+
+    @abstractmethod
+    def rows(self, truths: Sequence[Any], predictions: Sequence[Any]) -> Any:
+        """Return labelled rows as arrays."""
+
+    @abstractmethod
+    def lacking(self, rows: Any) -> str:
+        """Return what there is not enough of to conclude anything, or nothing."""
+
+    @abstractmethod
+    def metrics(self, rows: Any) -> dict[str, Any]:
+        """Return the members of `<key>_metrics` in statistics.json."""
+
+    @abstractmethod
+    def figures(self, members: Mapping[str, Any], rows: int) -> Any:
+        """Return what a baseline's members say; `rows` are theirs, if the file says it, else 0.
+
+        Any error of a look-up or a number stands for members that aren't in SageMaker's form.
+        """
+
+    @abstractmethod
+    def compare(self, rows: Any, before: Any) -> list[Drop]:
+        """Return what has become of each figure that the baseline's `figures` know."""
+
+    @abstractmethod
+    def outcome(self, rows: Any) -> Outcome:
+        """Return how to hold a figure against a threshold; its answer is None for an unknown figure."""
+
+    @abstractmethod
+    def headline(self, members: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the name of the figure that the verdict names, and its value as text; empty where it isn't known."""
+
+    def note(self, members: Mapping[str, Any]) -> str:
+        """Return what has to be said beside the verdict."""
+        return ""
+
+    @abstractmethod
+    def pictures(self, rows: Any, members: Mapping[str, Any], before: Baseline | None) -> str:
+        """Return the page's part that shows predictions beside labels."""
 
 
-def figures(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Figures:
-    """Return the figures of labelled rows."""
-    area, deviation = delong(labels, probabilities)
-    places = np.minimum((probabilities * BINS).astype(int), BINS - 1)
-    bins = [
-        (float(probabilities[places == place].mean()), float(labels[places == place].mean()), int(count))
-        for place, count in enumerate(np.bincount(places, minlength=BINS).tolist())
-        if count
-    ]
-    error = labels - probabilities
-    return Figures(len(labels), area, deviation, float((error**2).mean()), float(error.mean()), bins)
-
-
-def read_baseline(file: Path) -> Figures:
+def read_baseline(file: Path, problem: Problem) -> Baseline:
     """Return the figures of an evaluation.json, or of a statistics.json of a model's quality.
 
     Raises:
@@ -124,131 +167,60 @@ def read_baseline(file: Path) -> Figures:
     """
     content = read_json(file)
     try:
-        found = content[METRICS]
-        matrix = found["confusion_matrix"]
-        negative, positive = (sum(int(count) for count in matrix[label].values()) for label in ("0", "1"))
-        area = float(found["auc"]["value"])
-        deviation = _number(found["auc"].get("standard_deviation"))
-        if math.isnan(deviation):
-            deviation = hanley(area, positive, negative)
-        bins = [
-            (float(each["predicted"]), _observed(each["observed"]), int(each["rows"]))
-            for each in found.get("calibration", [])
-        ]
-        rows = sum(count for _, _, count in bins)
-        bias = sum((share - mean) * count for mean, share, count in bins) / rows if rows else math.nan
-        brier = _number(found["brier"]["value"]) if "brier" in found else math.nan
-        return Figures(positive + negative, area, deviation, brier, bias, bins)
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):
-        raise BadBaseline(f"{file.name}: has no {METRICS} in SageMaker's form.") from None
+        members = content[f"{problem.key}_metrics"]
+        rows = (content.get("dataset") or {}).get("item_count", content.get("rows", 0))
+        return Baseline(problem.figures(members, int(rows)), problem.headline(members))
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError, OverflowError):
+        raise BadBaseline(f"{file.name}: has no {problem.key}_metrics in SageMaker's form.") from None
 
 
-def _number(value: Any) -> float:
+def read_limits(file: Path, problem: Problem) -> dict[str, Any]:
+    """Return the constraints of a file in AWS's form.
+
+    Raises:
+        BadBaseline: it has none.
+    """
+    limits = read_json(file).get(f"{problem.key}_constraints")
+    if not isinstance(limits, dict):
+        raise BadBaseline(f"{file.name}: has no {problem.key}_constraints in SageMaker's form.")
+    return limits
+
+
+def number(value: Any) -> float:
+    """Return a member's number; what isn't known is NaN."""
     return math.nan if value in (None, "NaN") else float(value)
 
 
-def _observed(value: Any) -> float:
-    return float(value["value"] if isinstance(value, dict) else value)
+def member(value: float, deviation: float = math.nan) -> dict[str, Any]:
+    """Return a figure in the form of statistics.json, in which NaN is a text."""
+    return {
+        "value": value if math.isfinite(value) else "NaN",
+        "standard_deviation": deviation if math.isfinite(deviation) else "NaN",
+    }
 
 
-def compare(labels: NDArray[np.int64], probabilities: NDArray[np.float64], now: Figures, before: Figures) -> list[Drop]:
-    """Return what has become of each figure that the baseline knows."""
-    (was, was_spread), (is_now, now_spread) = _logit(before), _logit(now)
-    p = _upper(was - is_now, math.hypot(was_spread, now_spread))
-    sentence = f"The AUC is {now.auc:.3f}; it was {before.auc:.3f}."
-    found = [Drop("auc", now.auc, before.auc, before.auc - now.auc, SMALLEST["auc"], p, sentence)]
-    errors = (labels - probabilities) ** 2
-    per_row = 1 / now.rows + 1 / max(1, before.rows)
-    if not math.isnan(before.brier):
-        rise, spread = now.brier - before.brier, float(errors.std(ddof=1)) * math.sqrt(per_row)
-        sentence = f"The Brier score is {now.brier:.3f}; it was {before.brier:.3f}."
-        found.append(Drop("brier", now.brier, before.brier, rise, SMALLEST["brier"], _upper(rise, spread), sentence))
-    if not math.isnan(before.bias):
-        apart = abs(now.bias - before.bias)
-        spread = math.sqrt(float((probabilities * (1 - probabilities)).mean()) * per_row)
-        sentence = (
-            f"Positives are {100 * now.bias:+.1f} points off their probabilities; they were {100 * before.bias:+.1f}."
-        )
-        p = min(1.0, 2 * _upper(apart, spread))
-        found.append(Drop("calibration", now.bias, before.bias, apart, SMALLEST["calibration"], p, sentence))
-    return found
+def is_known(value: Any) -> bool:
+    """Whether a member of statistics.json is a figure with a number."""
+    return isinstance(value, dict) and "value" in value and math.isfinite(number(value["value"]))
 
 
-def _logit(found: Figures) -> tuple[float, float]:
-    """Return the logit of the AUC and its standard deviation; a perfect AUC is taken for half a row less."""
-    edge = 1 / (2 * max(2, found.rows))
-    area = min(1 - edge, max(edge, found.auc))
-    return math.log(area / (1 - area)), max(found.auc_deviation, edge) / (area * (1 - area))
+def upper(value: float, deviation: float, freedom: float = math.inf) -> float:
+    """Return the chance of a normal variable this far above 0, or of Student's t with degrees of freedom.
 
-
-def _upper(value: float, deviation: float) -> float:
-    """Return the chance of a normal variable this far above 0."""
+    Student's t as a normal variable: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.8.
+    """
     if deviation <= 0:
         return 0.0 if value > 0 else 1.0
-    return NORMAL.cdf(-value / deviation)
+    t = value / deviation
+    return NORMAL.cdf(-t * (1 - 1 / (4 * freedom)) / math.sqrt(1 + t * t / (2 * freedom)))
 
 
-def metrics(labels: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float) -> dict[str, Any]:
-    """Return `binary_classification_metrics` in the form of Model Monitor's statistics.json.
-
-    The form: docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-quality-metrics.html; Brier score and
-    calibration are added.
-    """
-    now = figures(labels, probabilities)
-    matrix = confusion(labels, probabilities, threshold)
-    (tn, fp), (fn, tp) = matrix.tolist()
-    found: dict[str, Any] = {"confusion_matrix": {"0": {"0": tn, "1": fp}, "1": {"0": fn, "1": tp}}}
-    for name, value in _of_matrix(matrix.reshape(1, 4).astype(float)).items():
-        found[name] = {"value": float(value[0]), "standard_deviation": "NaN"}
-    found["auc"] = {"value": now.auc, "standard_deviation": now.auc_deviation}
-    found["brier"] = {"value": now.brier, "standard_deviation": "NaN"}
-    found["calibration"] = [
-        {"predicted": mean, "observed": {"value": share}, "rows": rows} for mean, share, rows in now.calibration
-    ]
-    return found
-
-
-def confusion(labels: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float) -> NDArray[np.int64]:
-    """Return the counts [[true negative, false positive], [false negative, true positive]]."""
-    predicted = (probabilities >= threshold).astype(np.int64)
-    return np.bincount(2 * labels + predicted, minlength=4).reshape(2, 2).astype(np.int64)
-
-
-def _of_matrix(cells: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Return the shares and F-scores of confusion matrices, one per row of tn, fp, fn, tp."""
-    tn, fp, fn, tp = cells.T
-
-    def share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-
-    precision, recall = share(tp, tp + fp), share(tp, tp + fn)
-    found = {
-        "recall": recall,
-        "precision": precision,
-        "accuracy": share(tp + tn, cells.sum(axis=1)),
-        "true_positive_rate": recall,
-        "true_negative_rate": share(tn, tn + fp),
-        "false_positive_rate": share(fp, tn + fp),
-        "false_negative_rate": share(fn, tp + fn),
-    }
-    for name, beta in (("f0_5", 0.5), ("f1", 1.0), ("f2", 2.0)):
-        found[name] = share((1 + beta**2) * precision * recall, beta**2 * precision + recall)
-    return found
-
-
-def held(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float, limits: dict[str, Any], file: str
-) -> list[Drop]:
+def held(limits: Mapping[str, Any], outcome: Outcome, file: str) -> list[Drop]:
     """Return the outcome of each constraint in AWS's form.
 
     Raises:
         BadBaseline: a constraint isn't in that form.
     """
-    matrix = confusion(labels, probabilities, threshold).reshape(4)
-    now = {name: float(value[0]) for name, value in _of_matrix(matrix.reshape(1, 4).astype(float)).items()}
-    rng = np.random.default_rng(significance.SEED)
-    drawn = _of_matrix(rng.multinomial(int(matrix.sum()), matrix / matrix.sum(), DRAWS).astype(float))
-    area, deviation = delong(labels, probabilities)
     found = []
     for name, limit in limits.items():
         try:
@@ -256,45 +228,45 @@ def held(
             side = OPERATORS[operator]
         except (KeyError, TypeError, ValueError):
             raise BadBaseline(f"{file}: the constraint {name} isn't in SageMaker's form.") from None
-        if name == "auc":
-            value, p = area, _upper(side * (area - allowed), deviation)
-        elif name in drawn:
-            # The chance that a draw lies on the allowed side, if the matrix is as it was found.
-            value, p = now[name], float((side * (drawn[name] - allowed) <= 0).mean())
-        elif name.endswith("_best_constant_classifier"):
+        if name.endswith(CONSTANT):
             continue
-        else:
+        result = outcome(name, allowed, side)
+        if result is None:
             raise BadBaseline(f"{file}: the constraint {name} is about a figure that this container doesn't compute.")
-        wrong = side * (value - allowed)
+        value, p = result
+        if math.isnan(value):
+            found.append(Drop(name, value, allowed, 0.0, 0.0, 1.0, f"Metric {name} is undefined here.", operator))
+            continue
         sentence = f"Metric {name} with {value:.3f} was {operator} {allowed:g}."
-        found.append(Drop(name, value, allowed, wrong, 0.0, p, sentence, operator))
+        found.append(Drop(name, value, allowed, side * (value - allowed), 0.0, p, sentence, operator))
     return found
 
 
-def correct(drops: list[Drop]) -> None:
+def correct(drops: Sequence[Drop]) -> None:
     """Set the thresholds of the p-values, by Holm's correction over all of them."""
     thresholds = significance.holm([drop.p_value for drop in drops], FALSE_ALARM_RATE)
     for drop, threshold in zip(drops, thresholds, strict=True):
         drop.p_threshold = threshold
 
 
-def suggest(found: dict[str, Any]) -> dict[str, Any]:
+def suggest(found: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
     """Return constraints.json for a baseline: each figure may not become worse than it is."""
-    worse_above = ("false_positive_rate", "false_negative_rate")
     return {
         "version": 0.0,
-        CONSTRAINTS: {
+        f"{problem.key}_constraints": {
             name: {
                 "threshold": value["value"],
-                "comparison_operator": "GreaterThanThreshold" if name in worse_above else "LessThanThreshold",
+                "comparison_operator": "GreaterThanThreshold" if name in problem.worse_above else "LessThanThreshold",
             }
             for name, value in found.items()
-            if isinstance(value, dict) and "value" in value and name != "brier"
+            if is_known(value) and name not in problem.own
         },
     }
 
 
-def enough(labels: NDArray[np.int64]) -> bool:
-    """Whether there are labels enough to conclude anything."""
-    positive = int(labels.sum())
-    return len(labels) >= LEAST_ROWS and min(positive, len(labels) - positive) >= LEAST_PER_CLASS
+def known_rows(rows: int, given: Mapping[str, Any]) -> int:
+    """Return how many rows a baseline's figures stand for."""
+    if rows > 0:
+        return rows
+    deviations = [number(each["standard_deviation"]) for each in given.values() if "standard_deviation" in each]
+    return UNKNOWN_ROWS if any(map(math.isfinite, deviations)) else UNKNOWN_ROWS_FEW

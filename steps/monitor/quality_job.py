@@ -8,12 +8,14 @@ from typing import Any
 
 from steps.common import about
 from steps.common.html import page, table
-from steps.common.svg import Plot
 from steps.monitor import labels, quality, report
+from steps.monitor.binary import Binary
 from steps.monitor.contract import Job
-from steps.monitor.failures import BadBaseline, BadSetting, read_json
+from steps.monitor.failures import BadSetting
 from steps.monitor.labels import Joined
-from steps.monitor.quality import Drop, Figures
+from steps.monitor.multiclass import Multiclass
+from steps.monitor.quality import Baseline, Drop, Problem
+from steps.monitor.regression import Regression
 
 MOST_BATCHES = 100
 """Batches that the page lists."""
@@ -36,48 +38,41 @@ def run(job: Job) -> Outcome:
     Raises:
         StepFailed: naming the setting, file, row or column at fault.
     """
-    problem = job.environment.get("problem_type") or "BinaryClassification"
-    if problem != "BinaryClassification":
-        raise BadSetting("problem_type: this container measures BinaryClassification only.")
-    threshold = _threshold(job)
-    joined = labels.join(job)
+    problem = choose(job)
+    joined = labels.join(job, problem)
     labels.require_predictions(joined, job)
-    before = quality.read_baseline(job.statistics) if job.statistics else None
-    limits = _limits(job)
-    if not quality.enough(joined.labels):
-        return _conclude(joined, None, before, [], {})
-    found = quality.metrics(joined.labels, joined.probabilities, threshold)
-    now = quality.figures(joined.labels, joined.probabilities)
-    drops = quality.compare(joined.labels, joined.probabilities, now, before) if before else []
+    before = quality.read_baseline(job.statistics, problem) if job.statistics else None
+    limits = quality.read_limits(job.constraints, problem) if job.constraints else {}
+    rows = problem.rows(joined.labels, joined.predictions)
+    if lacking := problem.lacking(rows):
+        said = f"Not enough {lacking} to judge the model: {_labelled(joined)}."
+        return _conclude(problem, joined, said, {}, [], "")
+    found = problem.metrics(rows)
+    drops = problem.compare(rows, before.figures) if before else []
     if limits:
-        name = job.constraints.name if job.constraints else ""
-        drops += quality.held(joined.labels, joined.probabilities, threshold, limits, name)
+        drops += quality.held(limits, problem.outcome(rows), job.constraints.name if job.constraints else "")
     quality.correct(drops)
-    return _conclude(joined, now, before, drops, found)
+    said = sentence(problem, joined, found, before, drops)
+    return _conclude(problem, joined, said, found, drops, problem.pictures(rows, found, before))
 
 
-def _threshold(job: Job) -> float:
-    text = job.environment.get("probability_threshold_attribute") or "0.5"
-    try:
-        return float(text)
-    except ValueError:
-        raise BadSetting("probability_threshold_attribute is not a number.") from None
+def choose(job: Job) -> Problem:
+    """Return the problem type that the settings name.
 
-
-def _limits(job: Job) -> dict[str, Any]:
-    if job.constraints is None:
-        return {}
-    limits = read_json(job.constraints).get(quality.CONSTRAINTS)
-    if not isinstance(limits, dict):
-        raise BadBaseline(f"{job.constraints.name}: has no {quality.CONSTRAINTS} in SageMaker's form.")
-    return limits
+    Raises:
+        BadSetting: there is no such type.
+    """
+    name = job.environment.get("problem_type") or Binary.name
+    known = {each.name: each for each in (Binary, Multiclass, Regression)}
+    if name not in known:
+        raise BadSetting(f"problem_type is none of {', '.join(known)}.")
+    return known[name](job)
 
 
 def _conclude(
-    joined: Joined, now: Figures | None, before: Figures | None, drops: list[Drop], found: dict[str, Any]
+    problem: Problem, joined: Joined, said: str, found: dict[str, Any], drops: Sequence[Drop], pictures: str
 ) -> Outcome:
     violated = [drop for drop in drops if drop.violated]
-    said = sentence(joined, now, before, violated, bool(drops))
     verdict = {
         "drift": bool(violated),
         "violation_count": len(violated),
@@ -90,32 +85,37 @@ def _conclude(
     }
     at = datetime.now(UTC).isoformat(timespec="seconds")
     dataset = {"item_count": len(joined.labels), "evaluation_time": at, "join": join}
+    measured = {f"{problem.key}_metrics": found} if found else {}
     files = {
-        "statistics.json": {"version": 0.0, "dataset": dataset, **({quality.METRICS: found} if found else {})},
-        "constraints.json": quality.suggest(found),
+        "statistics.json": {"version": 0.0, "dataset": dataset, **measured},
+        "constraints.json": quality.suggest(found, problem),
         "constraint_violations.json": {"violations": [_violation(drop) for drop in violated]},
         "verdict.json": verdict,
     }
     word = "CompletedWithViolations" if violated else "Completed"
-    figures = {name: float(each["value"]) for name, each in found.items() if isinstance(each, dict) and "value" in each}
-    return Outcome(f"{word}: {said}", files, _page(verdict, joined, now, before, drops), figures)
+    figures = {name: float(each["value"]) for name, each in found.items() if quality.is_known(each)}
+    return Outcome(f"{word}: {said}", files, _page(verdict, joined, drops, pictures), figures)
 
 
 def sentence(
-    joined: Joined, now: Figures | None, before: Figures | None, violated: Sequence[Drop], checked: bool
+    problem: Problem, joined: Joined, found: dict[str, Any], before: Baseline | None, drops: Sequence[Drop]
 ) -> str:
-    """Return the verdict in one sentence."""
-    scored = sum(batch.rows - batch.rejected for batch in joined.batches)
-    of = f"{len(joined.labels)} of {scored} scored rows are labelled"
-    if now is None:
-        return f"Not enough labels to judge the model: {of}."
+    """Return the verdict in one sentence, and in another what has to be said beside it."""
+    word, now = problem.headline(found)
+    of, note = _labelled(joined), problem.note(found)
+    violated = dict.fromkeys(drop.name for drop in drops if drop.violated)
     if violated:
-        names = ", ".join(dict.fromkeys(drop.name for drop in violated))
-        return f"Drift: the model has become worse ({names}); AUC {now.auc:.3f}; {of}."
-    if not checked:
-        return f"Measured: AUC {now.auc:.3f}; {of}."
-    was = f" (it was {before.auc:.3f})" if before else ""
-    return f"No drift: the model is as good as it was; AUC {now.auc:.3f}{was}; {of}."
+        return f"Drift: the model has become worse ({', '.join(violated)}); {word} {now}; {of}.{note}"
+    if not drops:
+        return f"Measured: {word} {now}; {of}.{note}"
+    old, was = before.headline if before else ("", "")
+    compared = f" (it was {was})" if old == word else ""
+    return f"No drift: the model is as good as it was; {word} {now}{compared}; {of}.{note}"
+
+
+def _labelled(joined: Joined) -> str:
+    scored = sum(batch.rows - batch.rejected for batch in joined.batches)
+    return f"{len(joined.labels)} of {scored} scored rows are labelled"
 
 
 def _violation(drop: Drop) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def _violation(drop: Drop) -> dict[str, Any]:
     }
 
 
-def _page(verdict: dict, joined: Joined, now: Figures | None, before: Figures | None, drops: Sequence[Drop]) -> str:
+def _page(verdict: dict, joined: Joined, drops: Sequence[Drop], pictures: str) -> str:
     bad = "bad" if verdict["drift"] else "good"
     body = [f'<p class="verdict {bad}">{escape(verdict["sentence"])}</p>', about.section()]
     if drops:
@@ -147,26 +147,9 @@ def _page(verdict: dict, joined: Joined, now: Figures | None, before: Figures | 
         ]
         head = ("Figure", "Outcome", "What was found", "Worse by", "Allowed", "By chance")
         body.append(table(head, rows, "Figures against the registered ones"))
-    if now is not None:
-        body.append(_calibration(now, before))
-    body.append(_join(joined))
+    body += [pictures, _join(joined)]
     title = "The model's quality: drift" if verdict["drift"] else "The model's quality"
     return page(title, "\n".join(body), report.STYLE)
-
-
-def _calibration(now: Figures, before: Figures | None) -> str:
-    says = "Calibration: the share of positives at each predicted probability; the figures stand in the table below."
-    plot = Plot("Calibration", "predicted probability", "share of positives", says).reference(0, 1)
-    if before is not None and before.calibration:
-        old = sorted(before.calibration)
-        plot.line([bin[0] for bin in old], [bin[1] for bin in old], "registered", other=True)
-    bins = sorted(now.calibration)
-    plot.line([bin[0] for bin in bins], [bin[1] for bin in bins], "now").points(
-        [bin[0] for bin in bins], [bin[1] for bin in bins]
-    )
-    rows = [(f"{mean:.2f}", f"{share:.2f}", count) for mean, share, count in bins]
-    listed = table(("Mean probability", "Share of positives", "Rows"), rows, "Calibration now")
-    return f'<h2>Calibration</h2><div class="plots"><figure>{plot.svg()}</figure><div>{listed}</div></div>'
 
 
 def _join(joined: Joined) -> str:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from steps.monitor import quality
+from steps.monitor import binary
 from steps.monitor.conftest import CLINIC, Quality, page, scored
 
 
@@ -16,23 +16,23 @@ def test_the_auc_is_the_share_of_pairs_in_order():
     probabilities = probabilities.round(1)
     pairs = itertools.product(probabilities[labels == 1], probabilities[labels == 0])
     expected = np.mean([1.0 if a > b else 0.5 if a == b else 0.0 for a, b in pairs])
-    assert quality.delong(labels, probabilities)[0] == pytest.approx(expected)
+    assert binary.delong(labels, probabilities)[0] == pytest.approx(expected)
 
 
 def test_delongs_deviation_is_the_spread_of_many_draws():
     areas, deviations = [], []
     for seed in range(400):
         labels, probabilities = map(np.array, scored(200, seed))
-        area, deviation = quality.delong(labels, probabilities)
+        area, deviation = binary.delong(labels, probabilities)
         areas.append(area)
         deviations.append(deviation)
     assert np.mean(deviations) == pytest.approx(np.std(areas), rel=0.12)
-    assert quality.hanley(float(np.mean(areas)), 92, 108) == pytest.approx(np.std(areas), rel=0.25)
+    assert binary.hanley(float(np.mean(areas)), 92, 108) == pytest.approx(np.std(areas), rel=0.25)
 
 
 def test_figures_are_those_of_the_definitions():
     labels, probabilities = np.array([1, 1, 0, 0, 0]), np.array([0.9, 0.4, 0.6, 0.2, 0.1])
-    found = quality.metrics(labels, probabilities, 0.5)
+    found = binary.metrics(binary.Rows.at(0.5, labels, probabilities))
     assert found["confusion_matrix"] == {"0": {"0": 2, "1": 1}, "1": {"0": 1, "1": 1}}
     assert found["precision"]["value"] == 0.5 and found["recall"]["value"] == 0.5 and found["f1"]["value"] == 0.5
     assert found["accuracy"]["value"] == pytest.approx(0.6)
@@ -90,7 +90,7 @@ def test_a_models_figures_are_published_where_a_setting_says_so(job, capsys):
     assert job.run() == 0 and not (job.container.root / "output/metrics").exists()
     assert job.run(publish_cloudwatch_metrics="Enabled") == 0
     found = published(job)
-    figures = job.container.read("statistics.json")[quality.METRICS]
+    figures = job.container.read("statistics.json")[binary.METRICS]
     assert found["auc"] == figures["auc"]["value"] and {"accuracy", "recall", "precision", "f1", "brier"} <= set(found)
     assert found["violations"] == job.container.read("verdict.json")["violation_count"] > 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["drift"] == 1
@@ -245,7 +245,7 @@ def test_records_that_sagemaker_merged_against_constraints_of_awss_form(job, ski
     job.container.put([], "merged.jsonl").write_text(merged(*scored(300, skill=skill)))
     settings = {
         "problem_type": "BinaryClassification",
-        "inference_attribute": "0",
+        "probability_attribute": "0",
         "baseline_constraints": constraints(job, AWS_CONSTRAINTS),
     }
     assert job.run(MERGED, **settings) == 0
@@ -263,8 +263,8 @@ def test_a_new_baseline_of_a_table_with_labels_suggests_its_own_figures(job, mon
     job.container.put(rows, header=("severity", "score"))
     settings = {"ground_truth_attribute": "severity", "probability_attribute": "score"}
     assert job.run({"csv": {"header": True}}, **settings) == 0
-    limits = job.container.read("constraints.json")[quality.CONSTRAINTS]
-    value = job.container.read("statistics.json")[quality.METRICS]["auc"]["value"]
+    limits = job.container.read("constraints.json")[binary.CONSTRAINTS]
+    value = job.container.read("statistics.json")[binary.METRICS]["auc"]["value"]
     assert limits["auc"] == {"threshold": value, "comparison_operator": "LessThanThreshold"}
     assert job.container.message.startswith("Completed: Measured: AUC")
 
@@ -299,7 +299,9 @@ def test_predictions_that_are_none(job, cell):
 def test_settings_that_are_none(job):
     job.container.put([["0.5"]], "clinic.csv.out")
     assert job.failed().startswith("batch_id is not set")
-    assert job.failed(problem_type="Regression").startswith("problem_type: ")
+    assert job.failed(problem_type="Ranking") == (
+        "problem_type is none of BinaryClassification, MulticlassClassification, Regression."
+    )
 
 
 def test_a_column_that_is_not_there(job):
@@ -319,7 +321,7 @@ def test_a_baseline_that_is_none(job, content):
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {quality.CONSTRAINTS: {"auc": 3}}, {quality.CONSTRAINTS: {"r2": {"threshold": 1}}}]
+    "content", [{}, {binary.CONSTRAINTS: {"auc": 3}}, {binary.CONSTRAINTS: {"r2": {"threshold": 1}}}]
 )
 def test_constraints_that_are_none(job, content):
     labels, probabilities = scored(100)

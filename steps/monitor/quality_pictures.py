@@ -1,0 +1,165 @@
+"""What the page of a model's quality shows beside the figures: predictions against labels, for each problem type.
+
+Points are means of bins of several rows, and bars are shares of rows: no row's own values.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steps.common.html import table
+from steps.common.svg import Plot
+from steps.monitor import pictures, shares
+from steps.monitor.multiclass import Matrix
+from steps.monitor.regression import RESIDUALS, Figures
+
+Bin = tuple[float, float, int]
+
+MOST_CLASSES = 20
+"""Classes that the page tells apart."""
+
+OTHERS = "all others"
+
+
+def calibration(now: Sequence[Bin], before: Sequence[Bin]) -> str:
+    """Return the share of positives at each predicted probability."""
+    says = "Calibration: the share of positives at each predicted probability; the figures stand in the table below."
+    plot = Plot("Calibration", "predicted probability", "share of positives", says).reference(0, 1)
+    if before:
+        old = sorted(before)
+        plot.line([bin[0] for bin in old], [bin[1] for bin in old], "registered", other=True)
+    bins = sorted(now)
+    plot.line([bin[0] for bin in bins], [bin[1] for bin in bins], "now").points(
+        [bin[0] for bin in bins], [bin[1] for bin in bins]
+    )
+    rows = [(f"{mean:.2f}", f"{share:.2f}", count) for mean, share, count in bins]
+    listed = table(("Mean probability", "Share of positives", "Rows"), rows, "Calibration now")
+    return f'<h2>Calibration</h2><div class="plots"><figure>{plot.svg()}</figure><div>{listed}</div></div>'
+
+
+def regression_of(now: Figures, residuals: Sequence[int], before: Figures | None, unit: float) -> str:
+    """Return predictions against labels in bins, and the residuals.
+
+    Args:
+        now: figures of the labelled rows.
+        residuals: their rows per bin of RESIDUALS, in units.
+        before: the registered figures.
+        unit: the RMSE in which residuals are counted.
+    """
+    return _against(now, before) + _residuals(residuals, before, unit)
+
+
+def _against(now: Figures, before: Figures | None) -> str:
+    old = sorted(before.calibration) if before else []
+    bins = sorted(now.calibration)
+    if not bins:
+        return ""
+    start, end = _range([value for bin in [*bins, *old] for value in bin[:2]])
+
+    def places(values: Sequence[float]) -> list[float]:
+        return [(value - start) / (end - start) for value in values]
+
+    says = (
+        "Predictions and labels: the mean label at each mean prediction, in bins of rows; on the dotted line they are "
+        "equal. The figures stand in the table below."
+    )
+    plot = Plot("Predictions and labels", "mean prediction", "mean label", says).reference(0, 1)
+    if old:
+        plot.line(places([bin[0] for bin in old]), places([bin[1] for bin in old]), "registered", other=True)
+    across, up = places([bin[0] for bin in bins]), places([bin[1] for bin in bins])
+    plot.line(across, up, "now").points(across, up)
+    rows = [(f"{mean:.4g}", f"{label:.4g}", f"{label - mean:+.3g}", count) for mean, label, count in bins]
+    listed = table(("Mean prediction", "Mean label", "Difference", "Rows"), rows, "Predictions and labels now")
+    picture = plot.svg([_short(start), _short((start + end) / 2), _short(end)])
+    return f'<h2>Predictions and labels</h2><div class="plots"><figure>{picture}</figure><div>{listed}</div></div>'
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    """Return round numbers between which the values lie."""
+    low, high = min(values), max(values)
+    step = shares.nice_step((high - low) / 4) if high > low else max(1.0, abs(low) / 2)
+    start = math.floor(low / step) * step
+    return start, start + 2 * math.ceil(max(1.0, (high - start) / step) / 2 - 1e-9) * step
+
+
+def _short(value: float) -> str:
+    """Return a number in six characters or so."""
+    if abs(value) >= 1e12:
+        return f"{value:.0e}"
+    unit, sign = next((each for each in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if abs(value) >= 10 * each[0]), (1.0, ""))
+    return f"{value / unit:.4g}{sign}"
+
+
+def _residuals(counts: Sequence[int], before: Figures | None, unit: float) -> str:
+    edges = [f"{edge:g}" for edge in RESIDUALS]
+    inner = [f"{low} to {high}" for low, high in itertools.pairwise(edges)]
+    labels = [f"below {edges[0]}", *inner, f"{edges[-1]} and above"]
+    old = _as_shares(before.residuals) if before and before.residuals else []
+    now = _as_shares(counts)
+    whose = "registered" if old else "present"
+    drawn = shares.Shares(labels, old or [0.0] * len(now), now, ordered=True)
+    says = f"Residuals: shares of rows by label minus prediction, in {whose} RMSEs. They stand in the table below."
+    head = ("Label minus prediction", *(["Registered"] if old else []), "Now")
+    columns = zip(*([old, now] if old else [now]), strict=True)
+    rows = [(label, *(f"{100 * share:.1f} %" for share in each)) for label, each in zip(labels, columns, strict=True)]
+    listed = table(head, rows, "Residuals")
+    key = "Wide bars are the registered rows, narrow ones those now. " if old else ""
+    return (
+        f"<h2>Residuals</h2><p>Label minus prediction, in {whose} RMSEs of {unit:.4g}. {key}Left of 0 the model says "
+        f'too much, right of it too little.</p><div class="plots"><figure>{pictures.column(drawn, says, False)}'
+        f"</figure><div>{listed}</div></div>"
+    )
+
+
+def _as_shares(counts: Sequence[int]) -> list[float]:
+    total = max(1, sum(counts))
+    return [count / total for count in counts]
+
+
+def confusion(classes: Sequence[str], counts: NDArray[np.int64]) -> str:
+    """Return the confusion matrix as a table; of many classes, those with most labels."""
+    names, cells = _most(classes, counts)
+    head = ("Label", *(f"predicted {name}" for name in names), "all")
+    rows = [(name, *row, sum(row)) for name, row in zip(names, cells.tolist(), strict=True)]
+    rows.append(("all", *cells.sum(axis=0).tolist(), int(cells.sum())))
+    return f"<h2>Labels and predicted labels</h2>{table(head, rows, 'Confusion matrix: rows of each label')}"
+
+
+def _most(classes: Sequence[str], counts: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64]]:
+    if len(classes) <= MOST_CLASSES:
+        return list(classes), counts
+    order = np.argsort(-counts.sum(axis=1), kind="stable")
+    kept = np.sort(order[: MOST_CLASSES - 1])
+    places = np.full(len(classes), len(kept))
+    places[kept] = np.arange(len(kept))
+    cells = np.zeros((len(kept) + 1, len(kept) + 1), dtype=np.int64)
+    np.add.at(cells, (places[:, None], places[None, :]), counts)
+    return [*(classes[place] for place in kept.tolist()), OTHERS], cells
+
+
+def classes(now: Matrix, before: Matrix | None) -> str:
+    """Return what became of each class: how many of its rows are recognised, and how many of those named so are it."""
+    order = np.argsort(-now.counts.sum(axis=1), kind="stable")[:MOST_CLASSES].tolist()
+    old = _recalls(before) if before else {}
+    recalls, columns = _recalls(now), now.counts.sum(axis=0)
+    rows = []
+    for place in sorted(order):
+        name = now.classes[place]
+        hits = int(now.counts[place, place])
+        precision = f"{100 * hits / columns[place]:.0f} %" if columns[place] else "none predicted"
+        was = (old.get(name, "none labelled"),) if before else ()
+        rows.append((name, int(now.counts[place].sum()), recalls.get(name, "none labelled"), *was, precision))
+    left = len(now.classes) - len(rows)
+    more = f"<p>{left} more classes with fewer labels are not shown.</p>" if left > 0 else ""
+    head = ("Class", "Labels", "Recognised", *(["Registered"] if before else []), "Right when predicted")
+    return f"<h2>Classes</h2>{table(head, rows, 'Each class')}{more}"
+
+
+def _recalls(found: Matrix) -> dict[str, str]:
+    labels, hits = found.counts.sum(axis=1).tolist(), np.diag(found.counts).tolist()
+    return {
+        name: f"{100 * hit / rows:.0f} %" for name, rows, hit in zip(found.classes, labels, hits, strict=True) if rows
+    }
