@@ -12,6 +12,10 @@ import pytest
 from steps.common import paths
 from steps.monitor import binary
 from steps.monitor.__main__ import main
+from steps.monitor.binary import Binary
+from steps.monitor.contract import Job
+from steps.monitor.multiclass import Multiclass
+from steps.monitor.regression import Regression
 
 Row = Sequence[object]
 
@@ -194,3 +198,75 @@ def job(container, monkeypatch) -> Quality:
     for name in ("problem_type", "inference_attribute", "probability_attribute", "ground_truth_attribute", "batch_id"):
         monkeypatch.delenv(name, raising=False)
     return Quality(container)
+
+
+JOB = Job("csv", Path(), Path())
+BINARY, MULTICLASS, REGRESSION = (each.name for each in (Binary, Multiclass, Regression))
+CLASSES = ("benign", "malignant", "unclear")
+
+
+def classified(count: int, seed: int = 1, right: float = 0.85) -> tuple[list[str], list[str]]:
+    """Return labels and predicted labels."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(3, count, p=(0.5, 0.3, 0.2))
+    others = (labels + rng.integers(1, 3, count)) % 3
+    predicted = np.where(rng.random(count) < right, labels, others)
+    return [CLASSES[each] for each in labels], [CLASSES[each] for each in predicted]
+
+
+def measured(count: int, seed: int = 1, error: float = 5.0) -> tuple[list[float], list[float]]:
+    """Return labels and predictions."""
+    rng = np.random.default_rng(seed)
+    predictions = rng.gamma(8, 5, count)
+    return (predictions + rng.normal(0, error, count)).round(4).tolist(), predictions.round(4).tolist()
+
+
+DRAWS = {BINARY: scored, MULTICLASS: classified, REGRESSION: measured}
+WORSE = {BINARY: {"skill": 0.2}, MULTICLASS: {"right": 0.6}, REGRESSION: {"error": 8.0}}
+ATTRIBUTE = {BINARY: "probability_attribute", MULTICLASS: "inference_attribute", REGRESSION: "inference_attribute"}
+KEYS = {BINARY: "binary_classification", MULTICLASS: "multiclass_classification", REGRESSION: "regression"}
+
+
+def members(kind: str, labels, predictions) -> dict:
+    problem = {BINARY: Binary, MULTICLASS: Multiclass, REGRESSION: Regression}[kind](JOB)
+    given = [(-1, each) for each in predictions] if kind == BINARY else predictions
+    return problem.metrics(problem.rows(labels, given))
+
+
+def register(job: Quality, content: dict) -> str:
+    file = job.container.root / "processing/input/statistics.json"
+    file.write_text(json.dumps({"version": 0.0, **content}))
+    return "/opt/ml/processing/input/statistics.json"
+
+
+def merge(labels, predictions, payload=None) -> str:
+    """Return records as SageMaker merges captured ones with their labels."""
+    records = [
+        {
+            "captureData": {"endpointOutput": payload(p) if payload else {"data": f"{p}\n", "encoding": "CSV"}},
+            "eventMetadata": {"eventId": str(i), "inferenceTime": "2026-01-31T15:30:00Z"},
+            "groundTruthData": {"data": str(label), "encoding": "CSV"},
+        }
+        for i, (label, p) in enumerate(zip(labels, predictions, strict=True))
+    ]
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def give(job: Quality, form: str, labels, predictions, kind: str) -> tuple[dict, dict[str, str]]:
+    """Leave the rows in a form of input; return the dataset's format and the settings."""
+    if form == "joined":
+        job.container.put([[each] for each in predictions], f"{CLINIC}/clinic.csv.out")
+        job.arrive(labels)
+        return {"csv": {"header": False}}, {}
+    job.container.setenv("ground_truth_source", "")
+    if form == "merged":
+        job.container.put([], "merged.jsonl").write_text(merge(labels, predictions))
+        return {"sagemakerMergeJson": {"captureIndexNames": ["endpointOutput"]}}, {ATTRIBUTE[kind]: "0"}
+    if form == "json":
+        lines = [{"said": p, "is": label} for label, p in zip(labels, predictions, strict=True)]
+        job.container.put([], "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return {"json": {"line": True}}, {ATTRIBUTE[kind]: "said", "ground_truth_attribute": "is"}
+    header = ("said", "is") if form == "header" else ()
+    job.container.put(list(zip(predictions, labels, strict=True)), header=header)
+    names = header or ("0", "1")
+    return {"csv": {"header": bool(header)}}, {ATTRIBUTE[kind]: names[0], "ground_truth_attribute": names[1]}
