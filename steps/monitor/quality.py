@@ -199,6 +199,11 @@ def member(value: float, deviation: float = math.nan) -> dict[str, Any]:
     }
 
 
+def short(value: float, sign: str = "") -> str:
+    """Return a number of any size with four digits: 12,350 or 0.1235."""
+    return f"{float(f'{value:.4g}'):{sign},.12g}"
+
+
 def is_known(value: Any) -> bool:
     """Whether a member of statistics.json is a figure with a number."""
     return isinstance(value, dict) and "value" in value and math.isfinite(number(value["value"]))

@@ -14,6 +14,7 @@ from steps.common.html import table
 from steps.common.svg import Plot
 from steps.monitor import pictures, shares
 from steps.monitor.multiclass import Matrix
+from steps.monitor.quality import short
 from steps.monitor.regression import RESIDUALS, Figures
 
 Bin = tuple[float, float, int]
@@ -71,7 +72,7 @@ def _against(now: Figures, before: Figures | None) -> str:
         plot.line(places([bin[0] for bin in old]), places([bin[1] for bin in old]), "registered", other=True)
     across, up = places([bin[0] for bin in bins]), places([bin[1] for bin in bins])
     plot.line(across, up, "now").points(across, up)
-    rows = [(f"{mean:.4g}", f"{label:.4g}", f"{label - mean:+.3g}", count) for mean, label, count in bins]
+    rows = [(short(mean), short(label), short(label - mean, "+"), count) for mean, label, count in bins]
     listed = table(("Mean prediction", "Mean label", "Difference", "Rows"), rows, "Predictions and labels now")
     picture = plot.svg([_short(start), _short((start + end) / 2), _short(end)])
     return f'<h2>Predictions and labels</h2><div class="plots"><figure>{picture}</figure><div>{listed}</div></div>'
@@ -108,8 +109,8 @@ def _residuals(counts: Sequence[int], before: Figures | None, unit: float) -> st
     listed = table(head, rows, "Residuals")
     key = "Wide bars are the registered rows, narrow ones those now. " if old else ""
     return (
-        f"<h2>Residuals</h2><p>Label minus prediction, in {whose} RMSEs of {unit:.4g}. {key}Left of 0 the model says "
-        f'too much, right of it too little.</p><div class="plots"><figure>{pictures.column(drawn, says, False)}'
+        f"<h2>Residuals</h2><p>Label minus prediction, in {whose} RMSEs of {short(unit)}. {key}Left of 0 the model "
+        f'says too much, right of it too little.</p><div class="plots"><figure>{pictures.column(drawn, says, False)}'
         f"</figure><div>{listed}</div></div>"
     )
 

@@ -169,14 +169,16 @@ def compare(rows: Rows, before: Figures) -> list[Drop]:
         apart = abs(now.bias - before.bias)
         p = min(1.0, 2 * upper(apart, float(errors.std(ddof=1)) * per_row, freedom))
         effect = _share(apart, before.rmse)
-        sentence = f"Labels are {now.bias:+.4g} off their predictions on average; they were {before.bias:+.4g}."
+        means = [quality.short(each, "+") for each in (now.bias, before.bias)]
+        sentence = f"Labels are {means[0]} off their predictions on average; they were {means[1]}: {effect:.2f} RMSEs."
         found.append(Drop("bias", now.bias, before.bias, effect, SMALLEST["bias"], p, sentence))
     return found
 
 
 def _rise(name: str, now: float, before: float, p: float) -> Drop:
-    sentence = f"The {name.upper()} is {now:.4g}; it was {before:.4g}."
-    return Drop(name, now, before, _share(now - before, before), SMALLEST[name], p, sentence)
+    rise = _share(now - before, before)
+    sentence = f"The {name.upper()} is {quality.short(now)}; it was {quality.short(before)}: {100 * rise:+.0f} %."
+    return Drop(name, now, before, rise, SMALLEST[name], p, sentence)
 
 
 def _share(part: float, whole: float) -> float:
@@ -279,7 +281,7 @@ class Regression(Problem):
     def headline(self, members: Mapping[str, Any]) -> tuple[str, str]:
         """Return the RMSE."""
         value = number(members["rmse"]["value"]) if "rmse" in members else math.sqrt(number(members["mse"]["value"]))
-        return "RMSE", f"{value:.4g}"
+        return "RMSE", quality.short(value)
 
     def note(self, members: Mapping[str, Any]) -> str:
         """Say where R² is undefined."""
