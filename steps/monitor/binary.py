@@ -281,7 +281,7 @@ class Binary(Problem):
     def outcome(self, rows: Rows) -> Outcome:
         """Return how to hold a figure against a threshold."""
         cells = confusion(rows.labels, rows.predicted).ravel()
-        now, drawn = of_matrix(cells.reshape(1, 4).astype(float)), of_matrix(matrix.draws(cells))
+        now, drawn = of_matrix(cells.reshape(1, 4).astype(float)), matrix.draws(cells, of_matrix)
 
         def of(name: str, allowed: float, side: int) -> tuple[float, float] | None:
             if name == "auc":

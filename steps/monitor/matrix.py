@@ -20,17 +20,27 @@ SMALLEST = {"accuracy": 0.02, "f1": 0.03, "weighted_f1": 0.03}
 MOST_DRAWN = 2_000_000
 """Cells that are drawn at once."""
 
-FEW_DRAWS, MANY_CELLS = 1_000, 5_000
-"""Of matrices of more cells than these, fewer are drawn: they take seconds."""
+MANY_CELLS, LEAST_DRAWS = 10_000, 400
+"""Of matrices of more cells than these, fewer are drawn, as they take seconds; with these, Holm still has its room."""
 
 Cells = NDArray[np.int64]
 Score = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Figures = Callable[[NDArray[np.float64]], dict[str, NDArray[np.float64]]]
 
 
-def draws(cells: Cells, size: int = quality.DRAWS) -> NDArray[np.float64]:
-    """Return matrices drawn as the counts say, of shape (size, cells)."""
+def draws(cells: Cells, figures: Figures) -> dict[str, NDArray[np.float64]]:
+    """Return the figures of matrices that are drawn as the counts say, in bounded memory."""
     rng = np.random.default_rng(significance.SEED)
-    return rng.multinomial(int(cells.sum()), cells / cells.sum(), size).astype(float)
+    shares = cells / cells.sum()
+    parts = [figures(rng.multinomial(int(cells.sum()), shares, size).astype(float)) for size in _sizes(len(cells))]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _sizes(cells: int) -> list[int]:
+    """Return how many matrices are drawn at once, until there are enough."""
+    total = quality.DRAWS if cells <= MANY_CELLS else max(LEAST_DRAWS, quality.DRAWS * MANY_CELLS // cells)
+    step = max(1, MOST_DRAWN // cells)
+    return [min(step, total - start) for start in range(0, total, step)]
 
 
 def accuracy_drop(hits: int, rows: int, hits_before: int, rows_before: int) -> Drop:
@@ -52,13 +62,10 @@ def score_drop(name: str, cells: Cells, cells_before: Cells, score: Score) -> Dr
 def _chance(seen: float, cells: Cells, cells_before: Cells, score: Score) -> float:
     pooled = (cells + cells_before) / (cells.sum() + cells_before.sum())
     rng = np.random.default_rng(significance.SEED)
-    total = quality.DRAWS if len(cells) <= MANY_CELLS else FEW_DRAWS
-    step = max(1, MOST_DRAWN // len(cells))
-    beyond = 0
-    for start in range(0, total, step):
-        size = min(step, total - start)
-        one, two = (
-            score(rng.multinomial(int(part.sum()), pooled, size).astype(float)) for part in (cells, cells_before)
-        )
+    beyond = total = 0
+    for size in _sizes(len(cells)):
+        sides = (rng.multinomial(int(part.sum()), pooled, size) for part in (cells, cells_before))
+        one, two = (score(side.astype(float)) for side in sides)
         beyond += int((two - one >= seen).sum())
+        total += size
     return (1 + beyond) / (1 + total)

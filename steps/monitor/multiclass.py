@@ -223,7 +223,7 @@ class Multiclass(Problem):
         }
         layout = Layout(rows.counts)
         cells = layout.cells(rows.counts)
-        drawn = layout.figures(_draws(cells))
+        drawn = matrix.draws(cells, layout.figures)
         for name, value in layout.figures(cells.reshape(1, -1).astype(float)).items():
             found[name] = member(float(value[0]), float(drawn[name].std(ddof=1)))
         for name, single in constant(rows.counts).items():
@@ -251,7 +251,7 @@ class Multiclass(Problem):
         """Return how to hold a figure against a threshold."""
         layout = Layout(rows.counts)
         cells = layout.cells(rows.counts)
-        now, drawn = layout.figures(cells.reshape(1, -1).astype(float)), layout.figures(_draws(cells))
+        now, drawn = layout.figures(cells.reshape(1, -1).astype(float)), matrix.draws(cells, layout.figures)
 
         def of_figure(name: str, allowed: float, side: int) -> tuple[float, float] | None:
             if name not in now:
@@ -270,10 +270,6 @@ class Multiclass(Problem):
 
         old: Matrix | None = before.figures if before else None
         return quality_pictures.confusion(rows.classes, rows.counts) + quality_pictures.classes(rows, old)
-
-
-def _draws(cells: NDArray[np.int64]) -> NDArray[np.float64]:
-    return matrix.draws(cells, max(200, min(quality.DRAWS, matrix.MOST_DRAWN * 4 // len(cells))))
 
 
 def class_name(cell: Any) -> str:
