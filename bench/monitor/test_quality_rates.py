@@ -7,7 +7,7 @@ from steps.monitor import quality
 
 SEED = 2_026_115
 CONFIDENCE = 0.999
-JOBS, SHIFTED = 60, 12
+JOBS, SHIFTED = 150, 30
 BASELINES = [
     (kind, documented)
     for kind, study in quality_rates.STUDIES.items()

@@ -19,7 +19,8 @@ where probability and threshold are given). Where both are, the confusion matrix
 
 Error rates (`python -m bench.monitor.quality_rates`, against a baseline of 180 rows): of 2,000 jobs of 48, 200 and
 1,000 labels in which nothing had changed, 7, 10 and 21 raised an alarm; where a third of the probabilities were other
-rows', 22, 63 and 88 % did. Few labels can't show more.
+rows', 22, 63 and 88 % did. Few labels can't show more. With what AWS's analyzer says of the baseline, the AUC alone,
+14, 9 and 10 unchanged jobs raised one, and 31, 75 and 91 % of 300 shuffled ones.
 """
 
 import math
