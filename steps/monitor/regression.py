@@ -21,11 +21,11 @@ the same tests.
 The members: docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-quality-metrics.html. `inference_attribute`
 names the prediction.
 
-Error rates (`python -m bench.monitor.quality_rates`, R² near 0.8, errors with the tails of Student's t with 5 degrees of
-freedom, against a baseline of 180 rows): of 2,000 jobs of 48, 200 and 1,000 labels in which nothing had changed, 5, 11
-and 9 raised an alarm; of 300 each, 18, 97 and 100 % did where a third of the predictions were other rows', and 57, 98
-and 100 % where labels were a tenth higher. With what AWS's analyzer says of the baseline, which has no bias: 0, 3 and 1
-alarms, 20, 95 and 100 %, and 6, 39 and 74 %.
+Error rates (`python -m bench.monitor.quality_rates`, R² near 0.8, errors with the tails of Student's t with 5 degrees
+of freedom, against a baseline of 180 rows): of 2,000 jobs of 48, 200 and 1,000 labels in which nothing had changed, 5,
+11 and 9 raised an alarm; of 300 each, 18, 97 and 100 % did where a third of the predictions were other rows', and 57,
+98 and 100 % where labels were a tenth higher. With what AWS's analyzer says of the baseline, which has no bias: 0, 3
+and 1 alarms, 20, 95 and 100 %, and 6, 39 and 74 %.
 """
 
 import math
