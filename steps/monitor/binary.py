@@ -34,7 +34,18 @@ from numpy.typing import NDArray
 from steps.monitor import matrix, quality
 from steps.monitor.contract import Job
 from steps.monitor.failures import BadSetting, UnreadableBatch
-from steps.monitor.quality import INFERENCE, PROBABILITY, Baseline, Drop, Outcome, Problem, member, number, upper
+from steps.monitor.quality import (
+    CONSTANT,
+    INFERENCE,
+    PROBABILITY,
+    Baseline,
+    Drop,
+    Outcome,
+    Problem,
+    member,
+    number,
+    upper,
+)
 
 METRICS, CONSTRAINTS = "binary_classification_metrics", "binary_classification_constraints"
 
@@ -42,6 +53,10 @@ SMALLEST = {"auc": 0.02, "brier": 0.02, "calibration": 0.03}
 """The smallest differences that matter."""
 
 BINS = 10
+POINTS = 200
+"""Points of a curve, at most, besides its ends."""
+
+OF_CONSTANT = ("recall", "precision", "accuracy", "f0_5", "f1", "f2")
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
 Labels = NDArray[np.int64]
@@ -191,15 +206,44 @@ def of_matrix(cells: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     return found
 
 
+def curves(labels: Labels, scores: Probabilities) -> dict[str, dict[str, list[float]]]:
+    """Return the two curves of SageMaker's form, a point per threshold; of many thresholds, some."""
+    order = np.argsort(-scores, kind="stable")
+    hits, ranked = np.cumsum(labels[order]), scores[order]
+    ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
+    if len(ends) > POINTS:
+        ends = ends[np.linspace(0, len(ends) - 1, POINTS).round().astype(int)]
+    positive, negative = int(labels.sum()), int(len(labels) - labels.sum())
+    recalls, precisions = hits[ends] / positive, hits[ends] / (ends + 1)
+    false_alarms = (ends + 1 - hits[ends]) / negative
+    return {
+        "receiver_operating_characteristic_curve": {
+            "false_positive_rates": [0.0, *false_alarms.tolist(), 1.0],
+            "true_positive_rates": [0.0, *recalls.tolist(), 1.0],
+        },
+        "precision_recall_curve": {
+            "precisions": [float(precisions[0]), *precisions.tolist()],
+            "recalls": [0.0, *recalls.tolist()],
+        },
+    }
+
+
 def metrics(rows: Rows) -> dict[str, Any]:
-    """Return `binary_classification_metrics`; Brier score and calibration are added to SageMaker's members."""
+    """Return `binary_classification_metrics`; Brier score and calibration are added to SageMaker's members.
+
+    The best constant classifier is the one that always says 1, as in SageMaker's documented example.
+    """
     cells = confusion(rows.labels, rows.predicted)
     (tn, fp), (fn, tp) = cells.tolist()
     found: dict[str, Any] = {"confusion_matrix": {"0": {"0": tn, "1": fp}, "1": {"0": fn, "1": tp}}}
     for name, value in of_matrix(cells.reshape(1, 4).astype(float)).items():
         found[name] = member(float(value[0]))
+    always = of_matrix(np.array([[0.0, tn + fp, 0.0, fn + tp]]))
+    for name in OF_CONSTANT:
+        found[f"{name}{CONSTANT}"] = member(float(always[name][0]))
     if rows.probabilities is None:
         return found
+    found |= curves(rows.labels, rows.probabilities)
     now = figures(rows.labels, rows.probabilities)
     found["auc"] = member(now.auc, now.auc_deviation)
     found["brier"] = member(now.brier)

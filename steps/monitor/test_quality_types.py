@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from steps.monitor import quality
+from steps.monitor import binary, quality
 from steps.monitor.conftest import (
     BINARY,
     CLASSES,
@@ -41,6 +41,24 @@ DOCUMENTED_MULTICLASS = {
     "weighted_f2_best_constant_classifier": 0.10570313141262414,
 }
 DOCUMENTED_MATRIX = {"0": {"0": 1180, "1": 510}, "1": {"0": 268, "1": 138}}
+DOCUMENTED_BINARY = {
+    "recall": 1.0,
+    "precision": 0.3333333333333333,
+    "accuracy": 0.5,
+    "recall_best_constant_classifier": 1.0,
+    "precision_best_constant_classifier": 0.25,
+    "accuracy_best_constant_classifier": 0.25,
+    "true_positive_rate": 1.0,
+    "true_negative_rate": 0.33333333333333337,
+    "false_positive_rate": 0.6666666666666666,
+    "false_negative_rate": 0.0,
+    "f0_5": 0.3846153846153846,
+    "f1": 0.5,
+    "f2": 0.7142857142857143,
+    "f0_5_best_constant_classifier": 0.29411764705882354,
+    "f1_best_constant_classifier": 0.4,
+    "f2_best_constant_classifier": 0.625,
+}
 DOCUMENTED_REGRESSION = {
     "mae": 0.3711832061068702,
     "mse": 0.3711832061068702,
@@ -80,6 +98,35 @@ def test_the_documented_example_of_several_classes():
     assert found["confusion_matrix"] == DOCUMENTED_MATRIX
     values = {name: each["value"] for name, each in found.items() if "value" in each}
     assert values == pytest.approx(DOCUMENTED_MULTICLASS, rel=1e-14)
+
+
+def test_the_documented_example_of_two_classes():
+    labels, predicted = np.array([0, 0, 0, 1]), np.array([0, 1, 1, 1])
+    found = binary.metrics(binary.Rows(labels, predicted))
+    assert found.pop("confusion_matrix") == {"0": {"0": 1, "1": 2}, "1": {"0": 0, "1": 1}}
+    assert {name: each["value"] for name, each in found.items()} == pytest.approx(DOCUMENTED_BINARY, rel=1e-14)
+
+
+def test_curves_have_a_point_for_each_threshold():
+    labels, probabilities = scored(500, 5)
+    labels, probabilities = np.array(labels), np.round(probabilities, 2)
+    found = binary.curves(labels, probabilities)
+    roc, recall = found["receiver_operating_characteristic_curve"], found["precision_recall_curve"]
+    at = [probabilities >= threshold for threshold in np.unique(probabilities)[::-1]]
+    recalls = [said[labels == 1].mean() for said in at]
+    precisions = [labels[said].mean() for said in at]
+    assert roc["false_positive_rates"] == pytest.approx([0, *(said[labels == 0].mean() for said in at), 1])
+    assert roc["true_positive_rates"] == pytest.approx([0, *recalls, 1])
+    assert recall["precisions"] == pytest.approx([precisions[0], *precisions])
+    assert recall["recalls"] == pytest.approx([0, *recalls])
+
+
+def test_a_curve_of_many_thresholds_keeps_its_area():
+    labels, probabilities = (np.array(part) for part in scored(5_000, 5))
+    roc = binary.curves(labels, probabilities)["receiver_operating_characteristic_curve"]
+    assert len(roc["true_positive_rates"]) == binary.POINTS + 2
+    area = np.trapezoid(roc["true_positive_rates"], roc["false_positive_rates"])
+    assert area == pytest.approx(binary.delong(labels, probabilities)[0], abs=0.005)
 
 
 def test_the_documented_example_of_numbers():
