@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from functions.common import ledger
+from promotion.canary import area
 from rehearsal import acts
 
 ROOT = Path(__file__).parent.parent
@@ -22,6 +23,7 @@ def told(life):
     life.first = life.train()
     life.approve(life.first, "The gate is passed")
     life.clean = life.score("clean.csv")
+    life.judged = life.judge("clean.csv", life.labels("clean.csv"))
     life.put("prod", "labelled/part-2.csv")
     life.refused = life.refuse("shifted.csv")
     life.second = life.retrain()
@@ -94,6 +96,16 @@ def known(column: dict, value: float) -> bool:
     if "values" in column:
         return value in column["values"]
     return column.get("minimum", value) <= value <= column.get("maximum", value)
+
+
+def test_labels_that_arrive_say_that_the_model_is_as_good_as_it_was(told):
+    assert (told.judged.status, told.judged.version, told.judged.drift) == ("Succeeded", told.first, False)
+    assert told.judged.sentence.endswith("42 of 48 scored rows are labelled.")
+    labels = told.labels("clean.csv")
+    rows = [row for row in range(48) if (row + 1) % 8]
+    found = probabilities(told, told.clean)
+    measured = area([found[row] for row in rows], [int(labels[row]) for row in rows])
+    assert f"AUC {measured:.3f}" in told.judged.sentence
 
 
 def test_the_planted_violations_are_found_and_named(told):
@@ -188,6 +200,7 @@ def test_the_same_rows_give_the_same_model_bytes_in_another_life(told, again):
     assert set(again.story.archives) == set(told.story.archives) == {told.first, told.second}
     assert again.story.archives == told.story.archives
     assert again.story.auc == told.story.auc
+    assert [said.sentence for said in again.story.judgements] == [told.judged.sentence]
 
 
 def test_events_that_come_twice_retrain_once(again):
