@@ -71,6 +71,14 @@ def test_the_same_labels_again_are_held(ready):
     assert ready.executions("train") == [training]
 
 
+def test_the_record_of_retrainings_is_one_that_an_earlier_release_can_read(ready):
+    execution = worse(ready)
+    training = handle(event(ready, execution), context())["execution"]
+    (start,) = ready.read("retrain/history.json")["starts"]
+    assert start.pop("at")
+    assert start == {"batch": LABELS, "cause": execution, "execution": training}
+
+
 def test_labels_and_a_batch_have_one_gate(ready):
     training = handle(event(ready, drifted(ready)), context("first"))["execution"]
     done = handle(event(ready, worse(ready)), context("second"))
