@@ -160,7 +160,7 @@ def test_drift_without_new_labels_alerts_and_says_so(approved):
     assert entry.state == ledger.REFUSED
     mail = about(approved, entry.batch.id)
     assert "no retraining" in mail.subject
-    assert "there are no labels that the champion has not seen" in mail.text
+    assert "there is no new file below data/labelled/" in mail.text
     assert trainings(approved) == []
 
 

@@ -100,7 +100,7 @@ def known(column: dict, value: float) -> bool:
 
 def test_labels_that_arrive_say_that_the_model_is_as_good_as_it_was(told):
     assert (told.judged.status, told.judged.version, told.judged.drift) == ("Succeeded", told.first, False)
-    assert told.judged.sentence.endswith("42 of 48 scored rows are labelled.")
+    assert "; 42 of 48 scored rows are labelled" in told.judged.sentence
     labels = told.labels("clean.csv")
     rows = [row for row in range(48) if (row + 1) % 8]
     found = probabilities(told, told.clean)

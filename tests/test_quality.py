@@ -9,6 +9,8 @@ import pytest
 from functions.common.place import split
 from pipeline.__main__ import main
 
+HELD = "these labels of scored batches were the reason of a retraining before"
+
 
 @pytest.fixture(scope="module", autouse=True)
 def twice():
@@ -55,7 +57,7 @@ def worse(mails):
 def test_a_model_that_is_as_good_as_it_was_changes_nothing(told):
     assert (told.good.status, told.good.version, told.good.drift) == ("Succeeded", 1, False)
     assert told.good.sentence.startswith("No drift: the model is as good as it was; AUC 0.9")
-    assert told.good.sentence.endswith("42 of 48 scored rows are labelled.")
+    assert "; 42 of 48 scored rows are labelled" in told.good.sentence
     assert "as good as it was" in told.read("prod", told.good.report).decode()
 
 
@@ -72,14 +74,14 @@ def test_a_model_that_has_become_worse_fails_the_execution_by_name(told):
     assert (told.worse.status, told.worse.version, told.worse.drift) == ("Failed", 1, True)
     steps = {step["StepName"]: step["StepStatus"] for step in told.steps("prod", told.worse.execution)}
     assert steps == {"Resolve": "Succeeded", "Quality": "Succeeded", "CheckQuality": "Succeeded", "Drift": "Failed"}
-    assert told.worse.sentence.startswith("Drift: the model has become worse")
+    assert told.worse.sentence.startswith("Drift: the model has become worse (")
 
 
 def test_it_begins_exactly_one_retraining_which_leads_back_to_the_labels(told):
     assert executions(told, "train") == [told.story.retraining]
     assert sorted(told.story.versions) == [1, 2]
     reason = told.story.versions[told.second]["CustomerMetadataProperties"]["Reason"]
-    assert reason.startswith("Version 1 has become worse by labels-v1-")
+    assert reason.startswith("Version 1 judged by labels-v1-")
 
 
 def test_people_are_told_in_words_what_was_found_and_done(told):
@@ -88,7 +90,7 @@ def test_people_are_told_in_words_what_was_found_and_done(told):
     assert told.worse.sentence in begun.text and told.story.retraining in begun.text
     assert "Version 1 scores until a newer one is approved." in begun.text
     assert held.subject == "mammography prod: version 1 has become worse, no retraining"
-    assert "these labels were the reason of a retraining before" in held.text
+    assert HELD in held.text
 
 
 def test_the_same_labels_again_are_held(told):
@@ -98,7 +100,7 @@ def test_the_same_labels_again_are_held(told):
     told.collect(lambda mails: len(worse(mails)) >= 4)
     assert executions(told, "train") == [told.story.retraining]
     for mail in worse(told.story.mails)[2:]:
-        assert "No retraining was begun: these labels were the reason of a retraining before" in mail.text
+        assert f"No retraining was begun: {HELD}" in mail.text
 
 
 def test_labels_of_what_an_older_version_scored_are_no_alarm(told):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from functions.common.failures import NoSuchBatch, Refused
+from functions.common.failures import NoSuchBatch, WrongInput
 from functions.common.ledger import Batch
 from functions.common.objects import Object, list_objects
 from functions.common.place import Place, split
@@ -23,19 +23,34 @@ CANARY = "data/canary/"
 """Where batches lie that only try whether a release scores: nothing is trained because of one."""
 
 
+def require_below(place: Place, parameter: str, url: str, prefix: str, what: str) -> None:
+    """Raise WrongInput unless a parameter's S3 URL lies below a prefix of this account's data bucket.
+
+    Jobs read what a URL names: their roles may read no other place for it.
+
+    Args:
+        place: the account and environment.
+        parameter: the pipeline parameter's name.
+        url: its value.
+        prefix: a key's beginning that ends in `/`, or "" for the whole bucket.
+        what: subject and verb of the sentence: `labels arrive`.
+    """
+    try:
+        bucket, key = split(url)
+    except ValueError as error:
+        raise WrongInput(f"{parameter} {error}") from None
+    if bucket != place.data_bucket or not key.startswith(prefix):
+        raise WrongInput(f"{parameter} {url}: {what} below s3://{place.data_bucket}/{prefix}.")
+
+
 def named(place: Place, url: str) -> Batch:
     """Return the batch at an S3 URL of an object or a prefix.
 
     Raises:
         NoSuchBatch: nothing lies there.
-        Refused: it isn't an S3 URL in this account's data bucket.
+        WrongInput: it isn't an S3 URL in this account's data bucket.
     """
-    try:
-        bucket, _ = split(url)
-    except ValueError as error:
-        raise Refused(f"BatchDataUrl {error}") from None
-    if bucket != place.data_bucket:
-        raise Refused(f"BatchDataUrl {url}: not in {place.data_bucket}.")
+    require_below(place, "BatchDataUrl", url, "", "batches lie")
     objects = list_objects(url)
     if not objects:
         raise NoSuchBatch(f"BatchDataUrl {url}: nothing lies there.")

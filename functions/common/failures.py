@@ -60,7 +60,7 @@ class NoLabelledData(Refused):
 
 
 class NoGroundTruth(Refused):
-    """No label of a scored batch has arrived."""
+    """No object with labels lies where labels of scored batches are looked for."""
 
 
 class NothingToJudge(Refused):

@@ -45,14 +45,18 @@ def _version(item: dict) -> str:
     return version if version != "null" else item["ETag"].strip('"')
 
 
-def contents(url: str) -> dict[str, str]:
+def contents(url: str, empty: bool = True) -> dict[str, str]:
     """Return, per key below `url`, what identifies the object's bytes in any bucket of any account.
 
     That is the checksum S3 keeps, with the size, or the ETag where it keeps none: an ETag says nothing about
     the content under SSE-KMS, so that such an object counts as new in every bucket.
+
+    Args:
+        url: an S3 URL of an object or a prefix.
+        empty: whether objects without a byte count.
     """
     bucket, _ = split(url)
-    keys = [item.key for item in list_objects(url)]
+    keys = [item.key for item in list_objects(url) if item.size or empty]
     with ThreadPoolExecutor(16) as pool:
         return dict(zip(keys, pool.map(lambda key: _content(bucket, key), keys), strict=True))
 

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from functions.common.batches import arrivals, named
-from functions.common.failures import NoSuchBatch, Refused
+from functions.common.failures import NoSuchBatch, WrongInput
 from functions.common.place import client
 from functions.conftest import put
 
@@ -32,11 +32,14 @@ def test_a_batch_that_is_not_there_is_refused_by_name(place):
     ("url", "sentence"),
     [
         ("newst", "BatchDataUrl newst: not an S3 URL."),
-        ("s3://elsewhere/x.csv", "BatchDataUrl s3://elsewhere/x.csv: not in mammography-data-333333333333."),
+        (
+            "s3://elsewhere/x.csv",
+            "BatchDataUrl s3://elsewhere/x.csv: batches lie below s3://mammography-data-333333333333/.",
+        ),
     ],
 )
 def test_what_is_no_url_of_the_data_bucket_is_refused(place, url, sentence):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(WrongInput) as refused:
         named(place, url)
     assert str(refused.value) == sentence
 

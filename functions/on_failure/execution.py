@@ -12,7 +12,7 @@ DRIFT = "Drift"
 """Name of the Fail step that refuses a batch, or says that a model has become worse."""
 
 WATCHING = ("Monitor", "Quality")
-"""Names of the steps whose job says so, one in each pipeline."""
+"""Names of the steps whose job says so: the inference pipeline's and the quality pipeline's."""
 
 JOBS = {
     "ProcessingJob": ("describe_processing_job", "ProcessingJobName"),

@@ -53,11 +53,11 @@ def gather(place: Place, failure: Failure, starts: list[Start]) -> Facts:
     executions = client("sagemaker").list_pipeline_executions(
         PipelineName=place.pipeline("train"), SortBy="CreationTime", SortOrder="Descending", MaxResults=100
     )["PipelineExecutionSummaries"]
-    unseen, learned_by = _labels(place)
+    unseen, learned_by = _labelled(place)
     return Facts(
         now=datetime.now(UTC),
         reason=failure.identity,
-        words="this batch was" if failure.batch else "these labels were",
+        words="this batch was" if failure.batch else "these labels of scored batches were",
         cause=failure.execution,
         enabled=os.environ["RETRAIN_ENABLED"] == "true",
         cooldown=timedelta(hours=float(os.environ["RETRAIN_COOLDOWN_HOURS"])),
@@ -65,13 +65,13 @@ def gather(place: Place, failure: Failure, starts: list[Start]) -> Facts:
         running=[e["PipelineExecutionArn"] for e in executions if e["PipelineExecutionStatus"] in RUNNING],
         last_training=max((e["StartTime"] for e in executions), default=None),
         starts=starts,
-        unseen_labels=unseen,
+        unseen_files=unseen,
         learned_by=learned_by,
     )
 
 
-def _labels(place: Place) -> tuple[int, str | None]:
-    """Return how many labelled objects the champion has not seen, and which version saw exactly these."""
+def _labelled(place: Place) -> tuple[int, str | None]:
+    """Return how many objects below data/labelled/ the champion has not seen, and which version saw exactly these."""
     present = set(contents(f"s3://{place.data_bucket}/{LABELLED}").values())
     champion = registry.champion(place)
     seen = (registry.seen_contents(champion) if champion else None) or set()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from functions.common.batches import LABELLED
 from functions.common.place import ABANDONED
 
 DAY = timedelta(hours=24)
@@ -35,7 +36,7 @@ class Facts:
     Args:
         now: this moment.
         reason: identity of the batch that drifted, or of the labels by which the model has become worse.
-        words: what that is, in words.
+        words: subject and verb of a sentence about it: `this batch was`.
         cause: ARN of the execution that said so.
         enabled: the kill switch; False holds every retraining.
         cooldown: how long after the last training none is begun.
@@ -43,8 +44,8 @@ class Facts:
         running: ARNs of the train pipeline's executions under way.
         last_training: when the last execution of the train pipeline began, by whomever it was started.
         starts: retrainings begun so far.
-        unseen_labels: how many labelled objects the champion has not seen.
-        learned_by: which other version learned from exactly these labels, in words, or None.
+        unseen_files: how many objects below data/labelled/ the champion has not learned from.
+        learned_by: which other version learned from exactly the objects below data/labelled/, in words, or None.
     """
 
     now: datetime
@@ -57,7 +58,7 @@ class Facts:
     running: Sequence[str]
     last_training: datetime | None
     starts: Sequence[Start]
-    unseen_labels: int
+    unseen_files: int
     learned_by: str | None = None
 
 
@@ -104,8 +105,8 @@ def decide(facts: Facts) -> Decision:
     today = [start for start in facts.starts if facts.now - start.at < DAY]
     if len(today) >= facts.daily_cap:
         held.append(f"{len(today)} of {facts.daily_cap} retrainings a day are used up")
-    if facts.unseen_labels == 0:
-        held.append("there are no labels that the champion has not seen, and the same rows give the same model")
+    if facts.unseen_files == 0:
+        held.append(f"there is no new file below {LABELLED}, and the same rows give the same model")
     elif facts.learned_by:
-        held.append(f"{facts.learned_by} has learned from exactly these labels")
+        held.append(f"{facts.learned_by} has learned from exactly the files below {LABELLED}")
     return Decision(tuple(held))

@@ -9,7 +9,7 @@ from typing import Any
 
 from functions.common import ledger, notify
 from functions.common.batches import CANARY
-from functions.common.failures import NoBatchWaiting, OnlyOlderScored
+from functions.common.failures import NoBatchWaiting, NoGroundTruth, OnlyOlderScored
 from functions.common.place import ABANDONED, LostRace, Place, client, put_json, read_json, split, write_json
 from functions.common.registry import version_of
 from functions.common.waiting import begin_next
@@ -19,6 +19,8 @@ from functions.on_failure import gate, words
 from functions.on_failure.execution import Failure
 
 OUTCOME = ("on-failure.json",)
+NOTHING_TO_TELL = {OnlyOlderScored.__name__, NoGroundTruth.__name__}
+"""Names of failures that are no alarm: nothing has gone wrong, and nobody has to do anything."""
 ATTEMPTS = 5
 
 
@@ -47,7 +49,7 @@ def handle(event: dict, context: Any) -> dict:
         outcome = {"outcome": "nothing", "why": "another execution took the batch that waited"}
     elif failure.name == NoBatchWaiting.__name__:
         outcome = _tell(place, "no-batch", *words.no_batch(place, failure))
-    elif failure.name == OnlyOlderScored.__name__:
+    elif failure.name in NOTHING_TO_TELL:
         outcome = {"outcome": "nothing", "why": failure.sentence}
     else:
         _set_aside(place, failure, ledger.FAILED, failure.sentence)
@@ -86,7 +88,10 @@ def _canary(place: Place, failure: Failure) -> bool:
 
 
 def _refused(place: Place, failure: Failure) -> dict:
-    """Deal with what the monitor refused: a batch that isn't a table like the baseline's says nothing of the world."""
+    """Deal with a batch that the monitor refused, or a model that it found worse.
+
+    A batch that isn't a table like the baseline's says nothing of the world.
+    """
     verdict = executions.verdict(failure)
     reason = verdict["sentence"] if verdict else failure.sentence
     if verdict and verdict.get("malformed"):
@@ -99,7 +104,7 @@ def _drift(place: Place, failure: Failure, reason: str, verdict: dict | None) ->
     _set_aside(place, failure, ledger.REFUSED, reason, verdict)
     decision, facts, execution = _gate(place, failure, reason)
     if execution:
-        told = words.retraining(place, failure, reason, execution, facts.unseen_labels)
+        told = words.retraining(place, failure, reason, execution, facts.unseen_files)
         return {**_tell(place, "retraining", *told), "execution": execution}
     told = words.held(place, failure, reason, decision.held_by)
     return {**_tell(place, "held", *told), "held_by": list(decision.held_by)}

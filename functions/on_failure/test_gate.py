@@ -19,7 +19,7 @@ OPEN = Facts(
     running=[],
     last_training=NOW - 25 * HOUR,
     starts=[],
-    unseen_labels=1,
+    unseen_files=1,
 )
 """Facts that hold nothing back."""
 
@@ -60,13 +60,13 @@ HOLDS = [
         id="batch already a reason",
     ),
     pytest.param(
-        {"unseen_labels": 0},
-        "there are no labels that the champion has not seen, and the same rows give the same model",
-        id="no unseen labels",
+        {"unseen_files": 0},
+        "there is no new file below data/labelled/, and the same rows give the same model",
+        id="no unseen files",
     ),
     pytest.param(
         {"learned_by": "version 4 (which waits for approval)"},
-        "version 4 (which waits for approval) has learned from exactly these labels",
+        "version 4 (which waits for approval) has learned from exactly the files below data/labelled/",
         id="another version learned from them",
     ),
     pytest.param(
@@ -99,7 +99,7 @@ def test_what_has_passed_holds_nothing_back(change):
 
 def test_every_condition_that_holds_is_told():
     everything = replace(
-        OPEN, enabled=False, running=["arn:running"], last_training=NOW, daily_cap=0, unseen_labels=0,
+        OPEN, enabled=False, running=["arn:running"], last_training=NOW, daily_cap=0, unseen_files=0,
         starts=[earlier(HOUR, OPEN.reason)],
     )  # fmt: skip
     assert len(decide(everything).held_by) == 6
@@ -108,7 +108,7 @@ def test_every_condition_that_holds_is_told():
 @pytest.mark.parametrize("execution", [None, "arn:its-training"])
 def test_a_repeated_invocation_is_not_held_by_its_own_traces(execution):
     own = earlier(HOUR / 60, OPEN.reason, execution, cause=OPEN.cause)
-    facts = replace(OPEN, starts=[own], running=["arn:its-training"], last_training=NOW - HOUR / 60, unseen_labels=0)
+    facts = replace(OPEN, starts=[own], running=["arn:its-training"], last_training=NOW - HOUR / 60, unseen_files=0)
     assert begun(facts) == own
     assert decide(facts).retrain
 

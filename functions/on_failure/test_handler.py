@@ -75,7 +75,7 @@ def test_drift_begins_a_retraining_and_says_why(ready):
     assert described["PipelineExecutionDescription"] == f"Drift in batch {SHIFTED}: {SENTENCE}"
     ((subject, text),) = ready.mails()
     assert subject == f"{ready.place.project} prod: batch {SHIFTED} drifted, retraining has begun"
-    assert SENTENCE in text and training in text and "(1 labelled file)" in text
+    assert SENTENCE in text and training in text and "data below data/labelled/ (1 file)" in text
 
 
 def test_a_canary_batch_that_drifts_is_an_alert_and_trains_nothing(ready):
@@ -191,20 +191,18 @@ class TestHeld:
 
     def test_by_labels_that_the_champion_has_seen(self, ready):
         learn(ready, "Approved")
-        assert self.held(ready) == [
-            "there are no labels that the champion has not seen, and the same rows give the same model"
-        ]
+        assert self.held(ready) == ["there is no new file below data/labelled/, and the same rows give the same model"]
 
     @pytest.mark.parametrize(
         ("status", "words"), [("PendingManualApproval", "which waits for approval"), ("Rejected", "rejected")]
     )
     def test_by_another_version_that_learned_from_these_labels(self, ready, status, words):
         learn(ready, status)
-        assert self.held(ready) == [f"version 1 ({words}) has learned from exactly these labels"]
+        assert self.held(ready) == [f"version 1 ({words}) has learned from exactly the files below data/labelled/"]
 
     def test_by_no_labels_at_all(self, ready):
         ready.prod("s3").delete_object(Bucket=ready.place.data_bucket, Key="data/labelled/part-1.csv")
-        assert self.held(ready)[0].startswith("there are no labels")
+        assert self.held(ready)[0].startswith("there is no new file")
 
 
 def learn(world, status):
@@ -235,8 +233,8 @@ def test_a_crash_of_the_monitor_alerts_without_retraining(ready):
     claim(ready, SHIFTED, crashed)
     assert handle(event(ready, crashed), context())["outcome"] == "alert"
     ((subject, text),) = ready.mails()
-    assert subject.endswith("-inference: step Monitor failed")
-    assert f"step Monitor failed: {message}" in text and "Nothing was retrained." in text
+    assert subject.endswith(" prod: inference: step Monitor failed")
+    assert text.startswith(f"{message}\n") and "Nothing was retrained." in text
     assert "Report:" not in text
     assert ready.executions("train") == []
     entry, _ = ledger.read(ready.place, SHIFTED)
@@ -288,8 +286,8 @@ def test_a_missed_gate_alerts_with_its_own_sentence(ready):
     missed = failed(ready, "train", fail("MissedGate", "The model missed the gate."))
     assert handle(event(ready, missed), context())["outcome"] == "alert"
     ((subject, text),) = ready.mails()
-    assert subject.endswith("-train: step MissedGate failed")
-    assert text.startswith(f"{ready.place.project}-train: step MissedGate failed: The model missed the gate.\n")
+    assert subject == f"{ready.place.project} prod: train: step MissedGate failed"
+    assert text.startswith("The model missed the gate.\n")
 
 
 def test_a_batch_that_another_execution_holds_is_left_alone(ready):

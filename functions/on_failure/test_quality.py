@@ -42,11 +42,12 @@ def test_a_model_that_is_worse_begins_a_retraining_and_says_why(ready):
     assert (done["outcome"], done["execution"]) == ("retraining", training)
     described = ready.describe(training)
     assert described["PipelineExecutionDisplayName"] == f"retrain-{LABELS}"
-    assert described["PipelineExecutionDescription"] == f"Version 3 has become worse by {LABELS}: {SENTENCE}"
+    assert described["PipelineExecutionDescription"] == f"Version 3 judged by {LABELS}: {SENTENCE}"
     ((subject, text),) = ready.mails()
     assert subject == f"{ready.place.project} prod: version 3 has become worse, retraining has begun"
-    assert text.startswith(f"By the labels that have arrived, version 3 has become worse: {SENTENCE}\n")
-    assert training in text and "(1 labelled file)" in text and "set aside" not in text
+    assert text.startswith(f"Version 3 was judged by the labels of scored batches that have arrived. {SENTENCE}\n")
+    assert text.count("has become worse") == 1
+    assert training in text and "(1 file)" in text and "set aside" not in text
     run = "/".join(("runs", *pipeline_and_id(execution)))
     assert text.endswith(f"Report: s3://{ready.place.data_bucket}/{run}/quality/report.html\n")
 
@@ -64,10 +65,11 @@ def test_the_same_labels_again_are_held(ready):
     assert ready.end(training) == "Succeeded"
     ready.mails()
     done = handle(event(ready, worse(ready)), context("second"))
-    assert (done["outcome"], done["held_by"]) == ("held", ["these labels were the reason of a retraining before"])
+    held = "these labels of scored batches were the reason of a retraining before"
+    assert (done["outcome"], done["held_by"]) == ("held", [held])
     ((subject, text),) = ready.mails()
     assert subject.endswith("version 3 has become worse, no retraining")
-    assert "No retraining was begun: these labels were the reason of a retraining before." in text
+    assert f"No retraining was begun: {held}." in text
     assert ready.executions("train") == [training]
 
 
@@ -105,12 +107,33 @@ def test_labels_of_what_older_versions_scored_are_no_alarm(ready):
     assert ready.mails() == []
 
 
+def test_a_mail_never_calls_two_things_labels(ready):
+    """Labels by which a model is judged are never trained on: that they have come isn't that there is training data."""
+    ready.prod("s3").delete_object(Bucket=ready.place.data_bucket, Key="data/labelled/part-1.csv")
+    ready.put("data/ground-truth/first.csv", LABELS)
+    done = handle(event(ready, worse(ready)), context())
+    assert done["held_by"] == ["there is no new file below data/labelled/, and the same rows give the same model"]
+    ((_, text),) = ready.mails()
+    assert "labels of scored batches that have arrived" in text and "no labels" not in text
+
+
+@pytest.mark.parametrize("key", ["data/ground-truth/", "data/ground-truth/empty.csv"])
+def test_a_folder_or_an_empty_file_that_arrives_is_no_alarm(ready, key):
+    ready.version(figures=True)
+    ready.put(key, b"")
+    url = f"s3://{ready.place.data_bucket}/data/ground-truth/"
+    said = {"outcome": "nothing", "why": f"GroundTruthUrl {url}: no label has arrived there."}
+    assert handle(event(ready, refused(ready)), context()) == said
+    assert ready.mails() == []
+
+
 def test_any_other_refusal_is_told(ready):
     ready.version(figures=True)
+    ready.put("data/ground-truth/first.csv", LABELS)
     assert handle(event(ready, refused(ready)), context())["outcome"] == "alert"
     ((subject, text),) = ready.mails()
-    assert subject.endswith("-quality: step Resolve (NoGroundTruth) failed")
-    assert "data/ground-truth/: no label has arrived there." in text
+    assert subject.endswith(" prod: quality: step Resolve (NothingToJudge) failed")
+    assert text.startswith("No batch is scored yet: there is nothing that labels could judge.\n")
 
 
 def refused(world):
@@ -131,6 +154,8 @@ def test_a_crash_of_the_job_is_told_and_trains_nothing(ready):
     ready.act_as("on_failure")
     assert handle(event(ready, execution), context())["outcome"] == "alert"
     ((subject, text),) = ready.mails()
-    assert subject.endswith("-quality: step Quality failed")
-    assert message in text and "Nothing was retrained" in text and "Report:" not in text
+    assert subject.endswith(" prod: quality: step Quality failed")
+    assert text.startswith(f"{message}\n") and "Nothing was retrained" in text and "Report:" not in text
+    assert f"all labels below s3://{ready.place.data_bucket}/data/ground-truth/." in text
+    assert "each later one fails as well, until the file is overwritten with a corrected one or deleted." in text
     assert ready.executions("train") == []

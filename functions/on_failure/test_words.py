@@ -33,9 +33,9 @@ def test_people_are_told_of_a_retraining_and_why():
     subject, text = words.retraining(PLACE, FAILURE, REASON, TRAINING, 1)
     assert subject == "mammography prod: batch shifted-0123456789ab drifted, retraining has begun"
     assert f"Batch shifted-0123456789ab was refused: {REASON}" in text
-    assert "(1 labelled file)" in text and TRAINING in text
+    assert "(1 file)" in text and TRAINING in text
     assert "Report: s3://data/runs/abc123/monitor/report.html" in text
-    assert "(2 labelled files)" in words.retraining(PLACE, FAILURE, REASON, TRAINING, 2)[1]
+    assert "(2 files)" in words.retraining(PLACE, FAILURE, REASON, TRAINING, 2)[1]
 
 
 def test_people_are_told_what_holds_a_retraining_back():
@@ -53,8 +53,8 @@ def test_people_can_let_a_batch_through_by_the_line_they_are_given():
 def test_an_alert_is_the_jobs_own_sentence():
     failure = replace(FAILURE, step="Monitor", name="Monitor", sentence="clean.csv, row 3: 5 columns instead of 4.")
     subject, text = words.alert(PLACE, failure)
-    assert subject == "mammography prod: mammography-inference: step Monitor failed"
-    assert text.startswith("mammography-inference: step Monitor failed: clean.csv, row 3: 5 columns instead of 4.\n")
+    assert subject == "mammography prod: inference: step Monitor failed"
+    assert text.startswith("clean.csv, row 3: 5 columns instead of 4.\n")
     assert "Nothing was retrained. Batch shifted-0123456789ab is set aside." in text
     assert FAILURE.execution in text
 
@@ -62,16 +62,16 @@ def test_an_alert_is_the_jobs_own_sentence():
 def test_a_named_failure_is_told_by_its_name():
     failure = replace(FAILURE, step="Resolve", name="NoApprovedModel", sentence="None is approved.", batch=None)
     subject, text = words.alert(PLACE, failure)
-    assert subject.endswith("step Resolve (NoApprovedModel) failed")
-    assert text.startswith("mammography-inference: step Resolve (NoApprovedModel) failed: None is approved.\n")
+    assert subject == "mammography prod: inference: step Resolve (NoApprovedModel) failed"
+    assert text.startswith("None is approved.\n")
     assert "set aside" not in text and "retrained" not in text
 
 
 def test_an_execution_may_fail_without_a_step():
     failure = replace(FAILURE, step=None, name="Failed", sentence="The role can't be assumed.", batch=None)
-    assert words.alert(PLACE, failure)[1].startswith(
-        "mammography-inference: the execution failed: The role can't be assumed.\n"
-    )
+    subject, text = words.alert(PLACE, failure)
+    assert subject == "mammography prod: inference: the execution failed"
+    assert text.startswith("The role can't be assumed.\n") and FAILURE.execution in text
 
 
 def test_people_are_told_that_no_batch_waits():

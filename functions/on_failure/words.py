@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functions.common.batches import GROUND_TRUTH, LABELLED
 from functions.common.notify import subject
 from functions.common.place import Place
 from functions.common.registry import version_of
@@ -10,10 +11,10 @@ from functions.on_failure.execution import Failure
 
 def retraining(place: Place, failure: Failure, reason: str, execution: str, unseen: int) -> tuple[str, str]:
     """Tell that a batch was refused or a model has become worse, and that a retraining has begun."""
-    files = "labelled file" if unseen == 1 else "labelled files"
+    files = "1 file" if unseen == 1 else f"{unseen} files"
     return subject(place, f"{_short(failure)}, retraining has begun"), _text(
         _found(failure, reason),
-        f"Retraining has begun, because there is data ({unseen} {files}) that the approved version has not "
+        f"Retraining has begun, because there is data below {LABELLED} ({files}) that the approved version has not "
         f"seen: {execution}",
         *_meanwhile(place, failure),
     )
@@ -32,7 +33,7 @@ def because(failure: Failure) -> str:
     """Return why a retraining is begun, as the new version carries it."""
     if failure.batch:
         return f"Drift in batch {failure.batch}"
-    return f"Version {_version(failure)} has become worse by {failure.labels}"
+    return f"Version {_version(failure)} judged by {failure.labels}"
 
 
 def malformed(place: Place, failure: Failure, reason: str) -> tuple[str, str]:
@@ -54,14 +55,17 @@ def no_batch(place: Place, failure: Failure) -> tuple[str, str]:
 
 def alert(place: Place, failure: Failure) -> tuple[str, str]:
     """Tell anything else that went wrong, in the job's own sentence."""
-    lines = [f"{failure.pipeline}: {failure.where} failed: {failure.sentence}"]
+    lines = [failure.sentence]
     if failure.batch:
         lines += [f"Nothing was retrained. Batch {failure.batch} is set aside.", *_correct(place, failure)]
     elif failure.labels:
-        lines.append("Nothing was retrained: whether the model has become worse isn't known.")
-    return subject(place, f"{failure.pipeline}: {failure.where} failed"), _text(
-        *lines, f"Execution: {failure.execution}"
-    )
+        lines += [
+            "Nothing was retrained: whether the model has become worse isn't known.",
+            f"Every judgement reads all labels below s3://{place.data_bucket}/{GROUND_TRUTH}. If a file there is at "
+            "fault, each later one fails as well, until the file is overwritten with a corrected one or deleted.",
+        ]
+    part = failure.pipeline.removeprefix(f"{place.project}-")
+    return subject(place, f"{part}: {failure.where} failed"), _text(*lines, f"Execution: {failure.execution}")
 
 
 def _version(failure: Failure) -> int:
@@ -75,7 +79,7 @@ def _short(failure: Failure) -> str:
 def _found(failure: Failure, reason: str) -> str:
     if failure.batch:
         return f"Batch {failure.batch} was refused: {reason}"
-    return f"By the labels that have arrived, version {_version(failure)} has become worse: {reason}"
+    return f"Version {_version(failure)} was judged by the labels of scored batches that have arrived. {reason}"
 
 
 def _meanwhile(place: Place, failure: Failure) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from functions.common import registry
-from functions.common.batches import LABELLED
-from functions.common.failures import NoLabelledData, WrongInput
+from functions.common.batches import LABELLED, require_below
+from functions.common.failures import NoLabelledData
 from functions.common.objects import contents, training_set
-from functions.common.place import Place, client, pipeline_and_id, put_json, split
+from functions.common.place import Place, client, pipeline_and_id, put_json
 
 NOT_IN_METADATA = re.compile(r"[^\w.:/=+\-@]+")
 """What CustomerMetadataProperties may not hold, and white space, of which they may hold only some."""
@@ -25,7 +25,7 @@ def resolve_champion(event: dict) -> dict[str, str]:
         WrongInput: the URL is none of labelled data.
     """
     place = Place.here()
-    _require_labelled(place, event["input_data_url"])
+    require_below(place, "InputDataUrl", event["input_data_url"], LABELLED, "labelled data lies")
     found = contents(event["input_data_url"])
     if not found:
         raise NoLabelledData(f"{event['input_data_url']}: no object to train on.")
@@ -39,16 +39,6 @@ def resolve_champion(event: dict) -> dict[str, str]:
         "Reason": _reason(event["execution_arn"]),
         "VolumeKey": volume_key(place),
     }
-
-
-def _require_labelled(place: Place, url: str) -> None:
-    """The pipeline's roles may read nothing else, and what is new to a model is looked for there."""
-    try:
-        bucket, key = split(url)
-    except ValueError as error:
-        raise WrongInput(f"InputDataUrl {error}") from None
-    if bucket != place.data_bucket or not key.startswith(LABELLED):
-        raise WrongInput(f"InputDataUrl {url}: labelled data lies below s3://{place.data_bucket}/{LABELLED}.")
 
 
 def _write_list(place: Place, execution: str, identity: str, found: dict[str, str]) -> str:

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from functions.common import ledger, registry
-from functions.common.batches import CANARY, GROUND_TRUTH
+from functions.common.batches import CANARY, GROUND_TRUTH, require_below
 from functions.common.failures import (
     NoApprovedModel,
     NoBaseline,
     NoGroundTruth,
     NothingToJudge,
     OnlyOlderScored,
-    WrongInput,
 )
 from functions.common.objects import contents, list_objects, training_set
 from functions.common.place import Place, put_json, split
@@ -34,14 +33,14 @@ def resolve_quality(event: dict) -> dict[str, str]:
     """
     place = Place.here()
     url = event["ground_truth_url"]
-    _require_ground_truth(place, url)
+    require_below(place, "GroundTruthUrl", url, GROUND_TRUTH, "labels arrive")
     package = registry.champion(place)
     if package is None:
         raise NoApprovedModel(f"No version of {place.project} is approved.")
     figures = registry.evaluation(package)
     if figures is None:
         raise NoBaseline(f"{package['ModelPackageArn']} carries no figures that labels could be held against.")
-    labels = contents(url)
+    labels = contents(url, empty=False)
     if not labels:
         raise NoGroundTruth(f"GroundTruthUrl {url}: no label has arrived there.")
     version = registry.version_of(package["ModelPackageArn"])
@@ -65,16 +64,6 @@ def identity(version: int, contents: Iterable[str]) -> str:
         contents: what identifies the bytes of each object of labels.
     """
     return f"labels-v{version}-{training_set(set(contents))[:12]}"
-
-
-def _require_ground_truth(place: Place, url: str) -> None:
-    """The job's role may read labels nowhere else."""
-    try:
-        bucket, key = split(url)
-    except ValueError as error:
-        raise WrongInput(f"GroundTruthUrl {error}") from None
-    if bucket != place.data_bucket or not key.startswith(GROUND_TRUTH):
-        raise WrongInput(f"GroundTruthUrl {url}: labels arrive below s3://{place.data_bucket}/{GROUND_TRUTH}.")
 
 
 def _predictions(place: Place, version: int) -> list[str]:

@@ -90,6 +90,16 @@ def test_a_part_of_the_labels_can_be_named(ready):
     assert manifest(ready, found["GroundTruth"]) == ("data/ground-truth/", ["2026/late.csv"])
 
 
+def test_folders_and_empty_files_are_no_labels(ready):
+    ready.put("data/ground-truth/", b"")
+    ready.put("data/ground-truth/2026/", b"")
+    before = ask(ready)["Labels"]
+    ready.put("data/ground-truth/empty.csv", b"")
+    found = ask(ready)
+    assert found["Labels"] == before
+    assert manifest(ready, found["GroundTruth"]) == ("data/ground-truth/", ["first.csv"])
+
+
 def test_the_same_labels_are_one_reason_however_often_they_come(ready):
     first = ask(ready)["Labels"]
     ready.put("data/ground-truth/first.csv", LABELS)
