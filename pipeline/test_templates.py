@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import boto3
 import pytest
 
 from pipeline import templates
@@ -74,6 +75,32 @@ def test_labels_that_arrive_judge_the_model_by_all_that_are_there(prod):
     (parameters,) = asked(prod, "quality")
     (parameter,) = render(prod, "quality", Release()).render()["Parameters"][:1]
     assert parameters == [{"Name": "GroundTruthUrl", "Value": parameter["DefaultValue"]}]
+
+
+@pytest.mark.parametrize(
+    ("key", "size", "judges"),
+    [
+        ("data/ground-truth/clean.csv", 20, True),
+        ("data/ground-truth/2026/clean.csv", 20, True),
+        ("data/ground-truth/", 0, False),
+        ("data/ground-truth/2026/", 0, False),
+        ("data/ground-truth/empty.csv", 0, False),
+        ("data/labelled/clean.csv", 20, False),
+    ],
+)
+def test_folders_and_empty_files_judge_nothing(prod, emulator, key, size, judges):
+    (rule,) = [
+        found["rule"] for found in templates.rules(prod) if found["rule"]["Name"].endswith("ground-truth-arrived")
+    ]
+    event = {
+        "id": "1", "source": "aws.s3", "detail-type": "Object Created", "account": prod.account, "region": prod.region,
+        "time": "2026-01-31T15:30:00Z", "resources": [f"arn:aws:s3:::{Names(prod).data_bucket}"],
+        "detail": {"bucket": {"name": Names(prod).data_bucket}, "object": {"key": key, "size": size}},
+    }  # fmt: skip
+    events = boto3.client(
+        "events", prod.region, endpoint_url=emulator, aws_access_key_id=prod.account, aws_secret_access_key="local"
+    )
+    assert events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"] is judges
 
 
 def asked(settings, pipeline):
