@@ -11,7 +11,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline import account, execution, labels, people, versions
+from pipeline import account, execution, judgements, people, versions
 from pipeline import settings as configuration
 from pipeline.account import WrongAccount
 from pipeline.commands import NotPossible, obey
@@ -156,7 +156,7 @@ def _batches(options: argparse.Namespace) -> int:
 
 
 def _quality(options: argparse.Namespace) -> int:
-    labels.print_judgements(configuration.load(options.environment))
+    judgements.print_judgements(configuration.load(options.environment))
     return 0
 
 

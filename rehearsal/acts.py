@@ -64,8 +64,8 @@ def _acts(life: Life, view: View) -> None:
     view.say(f"  images: {life.promote().sentence()}")
     view.act("A clean batch arrives in prod")
     life.score("clean.csv")
-    view.act("Its labels arrive, some late and one twice")
-    view.say(f"  {life.judge('clean.csv', life.labels('clean.csv')).sentence}")
+    view.act("Its labels arrive, some missing and one twice")
+    view.say(f"  {life.judge('clean.csv', life.truth('clean.csv')).sentence}")
     view.act("New labels arrive, then a batch that has drifted")
     life.put("prod", "labelled/part-2.csv")
     refused = life.refuse("shifted.csv")
@@ -139,7 +139,12 @@ def _summary(life: Life, view: View, saved: dict[str, Path], seconds: float) -> 
 
 def _findings(life: Life, report: str) -> list[str]:
     found = json.loads(life.read("prod", f"{report}/constraint_violations.json"))
-    return [f"{item['feature_name']}: {item['description']}" for item in found["violations"]]
+    return [f"{_subject(item['feature_name'])}: {item['description']}" for item in found["violations"]]
+
+
+def _subject(feature: str) -> str:
+    """Return a violation's feature as reports name it: `*` stands for the whole table."""
+    return "all columns together" if feature == "*" else feature
 
 
 def _headline(mail: Mail) -> str:

@@ -22,10 +22,9 @@ from botocore.exceptions import ClientError
 from data import make as data
 from functions.common import ledger, place
 from pipeline import account as accounts
-from pipeline import labels as judgements
-from pipeline import people, settings, versions
+from pipeline import judgements, people, settings, versions
 from pipeline.execution import outcome
-from pipeline.labels import Judgement
+from pipeline.judgements import Judgement
 from pipeline.names import PIPELINES
 from pipeline.release import Release
 from promotion import images, source
@@ -103,9 +102,9 @@ class Life:
         self.resources()
         self.build()
         self.promote()
-        self.label()
+        self.put_labelled()
 
-    def label(self) -> None:
+    def put_labelled(self) -> None:
         """Put the first labelled part into dev and prod."""
         for name in ("dev", "prod"):
             self.put(name, "labelled/part-1.csv")
@@ -120,7 +119,7 @@ class Life:
 
     def train(self) -> int:
         """Train in dev on the first labelled part; return the number of the version that was registered."""
-        self.label()
+        self.put_labelled()
         self.story.training = self._start("dev", "train", "First training")
         self.succeed("dev", self.story.training)
         return self._newest_version()
@@ -162,22 +161,22 @@ class Life:
         """Wait until a batch that was set aside is scored after all."""
         return self._settled(entry.batch.url, ledger.SCORED)
 
-    def labels(self, batch: str) -> list[str]:
+    def truth(self, batch: str) -> list[str]:
         """Return the true label of each row of a batch."""
         return [label for (label,) in self.files[f"labels/{batch}"]]
 
-    def tell(self, batch: str, labels: Iterable[str]) -> str:
+    def put_ground_truth(self, batch: str, labels: Iterable[str]) -> str:
         """Let labels of a scored batch arrive in prod, and wait until they were looked at; return the execution's ARN.
 
         Args:
             batch: the batch's file.
-            labels: of each of its rows; some arrive late and one twice, so not each is told.
+            labels: of each of its rows; one in eight never arrives, and the first arrives twice.
         """
         key = f"ground-truth/{batch}"
         self.files[key] = data.ground_truth(self.story.batches[batch].batch.id, list(labels))
         prod = self.accounts["prod"]
         before = {e["PipelineExecutionArn"] for e in _executions(prod, "quality")}
-        self.put("prod", key, header=1)
+        self.put("prod", key)
         execution = _wait(
             "the labels to be looked at",
             lambda: next(
@@ -189,7 +188,7 @@ class Life:
 
     def judge(self, batch: str, labels: Iterable[str]) -> Judgement:
         """Let labels of a scored batch arrive in prod; return what they say of the model."""
-        execution = self.tell(batch, labels)
+        execution = self.put_ground_truth(batch, labels)
         accounts.enter(self.accounts["prod"].settings)
         judgement = judgements.read(self.places["prod"], execution)
         if judgement.report is None:
@@ -197,12 +196,12 @@ class Life:
         self.story.judgements.append(judgement)
         return judgement
 
-    def put(self, environment: str, key: str, header: int = 0) -> str:
-        """Put one of the files, with that many lines of a header, into an account's data bucket; return its URL."""
+    def put(self, environment: str, key: str) -> str:
+        """Put one of the files into an account's data bucket; return its URL."""
         account = self.accounts[environment]
         body = "".join(",".join(row) + "\n" for row in self.files[key]).encode()
         account.client("s3").put_object(Bucket=account.names.data_bucket, Key=f"data/{key}", Body=body)
-        self._say(f"  {environment:9}data/{key} arrives: {len(self.files[key]) - header} rows")
+        self._say(f"  {environment:9}data/{key} arrives: {len(self.files[key])} lines")
         return f"s3://{account.names.data_bucket}/data/{key}"
 
     def succeed(self, environment: str, execution: str) -> None:

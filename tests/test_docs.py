@@ -28,7 +28,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def accounts(life, address):
     """What `make up` leaves: the release in dev and prod, and the first labelled part in both."""
-    life.label()
+    life.put_labelled()
     return life
 
 

@@ -23,7 +23,7 @@ def told(life):
     life.first = life.train()
     life.approve(life.first, "The gate is passed")
     life.clean = life.score("clean.csv")
-    life.judged = life.judge("clean.csv", life.labels("clean.csv"))
+    life.judged = life.judge("clean.csv", life.truth("clean.csv"))
     life.put("prod", "labelled/part-2.csv")
     life.refused = life.refuse("shifted.csv")
     life.second = life.retrain()
@@ -101,7 +101,7 @@ def known(column: dict, value: float) -> bool:
 def test_labels_that_arrive_say_that_the_model_is_as_good_as_it_was(told):
     assert (told.judged.status, told.judged.version, told.judged.drift) == ("Succeeded", told.first, False)
     assert "; 42 of 48 scored rows are labelled" in told.judged.sentence
-    labels = told.labels("clean.csv")
+    labels = told.truth("clean.csv")
     rows = [row for row in range(48) if (row + 1) % 8]
     found = probabilities(told, told.clean)
     measured = area([found[row] for row in rows], [int(labels[row]) for row in rows])

@@ -25,7 +25,7 @@ def told(life):
     """A version whose labels first agree with it and are then corrected: each is the other one."""
     life.approve(life.train(), "The gate is passed")
     life.clean = life.score("clean.csv")
-    true = life.labels("clean.csv")
+    true = life.truth("clean.csv")
     life.good = life.judge("clean.csv", true)
     settled(life, 2)
     life.put("prod", "labelled/part-2.csv")
@@ -105,7 +105,7 @@ def test_the_same_labels_again_are_held(told):
 
 def test_labels_of_what_an_older_version_scored_are_no_alarm(told):
     told.approve(told.second, "Learned from the labels that have arrived since")
-    execution = told.tell("clean.csv", told.swapped)
+    execution = told.put_ground_truth("clean.csv", told.swapped)
     settled(told, 8)
     done = outcome(told, execution)
     assert done["outcome"] == "nothing"
