@@ -52,6 +52,7 @@ def test_make_run_plays_the_whole_life_and_leaves_its_reports(surroundings):
     )
     assert re.search(r"^  shifted.csv +\d+ rows scored by version 2; its drift is in the report", said, re.M)
     assert re.search(r"^  labels on version 1 +No drift: the model is as good as it was; AUC 0\.9", said, re.M)
+    assert re.search(r"^  drift in shifted.csv +all columns together: ", said, re.M) and "  *: " not in said
     files = {file.name for file in (ROOT / ".baton" / "run").iterdir()}
     assert {
         "clean.csv.out",
