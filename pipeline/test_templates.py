@@ -89,8 +89,10 @@ def test_labels_that_arrive_judge_the_model_by_all_that_are_there(prod):
     ],
 )
 def test_folders_and_empty_files_judge_nothing(prod, emulator, key, size, judges):
-    (rule,) = [
-        found["rule"] for found in templates.rules(prod) if found["rule"]["Name"].endswith("ground-truth-arrived")
+    (pattern,) = [
+        json.dumps(found["rule"]["EventPattern"])
+        for found in templates.rules(prod)
+        if found["rule"]["Name"] == Names(prod).name("ground-truth-arrived")
     ]
     event = {
         "id": "1", "source": "aws.s3", "detail-type": "Object Created", "account": prod.account, "region": prod.region,
