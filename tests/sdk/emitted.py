@@ -5,96 +5,29 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import boto3
 from sagemaker.drift_check_baselines import DriftCheckBaselines
 from sagemaker.estimator import Estimator
-from sagemaker.inputs import TrainingInput, TransformInput
-from sagemaker.lambda_helper import Lambda
+from sagemaker.inputs import TrainingInput
 from sagemaker.model import Model
 from sagemaker.model_metrics import MetricsSource, ModelMetrics
-from sagemaker.network import NetworkConfig
-from sagemaker.processing import ProcessingInput, ProcessingOutput, Processor
-from sagemaker.transformer import Transformer
 from sagemaker.workflow.condition_step import ConditionStep
 from sagemaker.workflow.conditions import ConditionEquals, ConditionGreaterThanOrEqualTo
 from sagemaker.workflow.execution_variables import ExecutionVariables
 from sagemaker.workflow.fail_step import FailStep
 from sagemaker.workflow.functions import Join, JsonGet
-from sagemaker.workflow.lambda_step import LambdaOutput, LambdaOutputTypeEnum, LambdaStep
 from sagemaker.workflow.model_step import ModelStep
 from sagemaker.workflow.parameters import ParameterFloat, ParameterInteger, ParameterString
-from sagemaker.workflow.pipeline import Pipeline
-from sagemaker.workflow.pipeline_context import PipelineSession
 from sagemaker.workflow.properties import PropertyFile
-from sagemaker.workflow.steps import ProcessingStep, TrainingStep, TransformStep
+from sagemaker.workflow.steps import ProcessingStep, TrainingStep
 
-from pipeline.inference import BATCH, MAX_PAYLOAD_MB
-from pipeline.names import Names
+from pipeline.inference import BATCH
 from pipeline.quality import QUALITY
-from pipeline.release import Release
-from pipeline.settings import Settings
 from pipeline.train import CHAMPION, monotone_constraints
+from tests.sdk.steps import PROCESSING, Steps, step_input
 
-PROCESSING = "/opt/ml/processing"
 
-
-class Emitted:
+class Emitted(Steps):
     """The pipelines of an environment for a release."""
-
-    def __init__(self, settings: Settings, release: Release) -> None:
-        self.settings, self.release, self.names = settings, release, Names(settings)
-        boto_session = boto3.Session(settings.account, "local", region_name=settings.region)
-        self.session = PipelineSession(boto_session=boto_session, default_bucket=self.names.data_bucket)
-
-    def _image(self, step: str) -> str:
-        return self.names.image(step, self.release.digest(step))
-
-    def _function(self, step: str, function: str, inputs: dict[str, Any], outputs: tuple[str, ...]) -> LambdaStep:
-        arn = self.names.function(function, self.release.function(function))
-        named = [LambdaOutput(output_name=output, output_type=LambdaOutputTypeEnum.String) for output in outputs]
-        return LambdaStep(
-            name=step, lambda_func=Lambda(function_arn=arn, session=self.session), inputs=inputs, outputs=named
-        )
-
-    def _run(self, bucket: str, prefix: str, *parts: str) -> Join:
-        return Join(on="/", values=[f"s3://{bucket}/{prefix}", ExecutionVariables.PIPELINE_EXECUTION_ID, *parts])
-
-    def _data(self, pipeline: str, *parts: str) -> Join:
-        return self._run(self.names.data_bucket, f"runs/{self.names.name(pipeline)}", *parts)
-
-    def _models(self, *parts: str) -> Join:
-        return self._run(self.names.models_bucket, f"{self.settings.environment}/{self.names.name('train')}", *parts)
-
-    def _processing(
-        self, step: str, image: str, instance: tuple[Any, Any], volume_key: Any, key: str,
-        inputs: list[ProcessingInput], outputs: list[tuple[str, Any, str]],
-        files: list[PropertyFile] | None = None, env: dict[str, str] | None = None,
-    ) -> ProcessingStep:  # fmt: skip
-        kind, count = instance
-        processor = Processor(
-            role=self.names.role(image),
-            image_uri=self._image(image),
-            instance_type=kind,
-            instance_count=count,
-            volume_size_in_gb=self.settings.volume_gb,
-            volume_kms_key=volume_key,
-            output_kms_key=key,
-            max_runtime_in_seconds=self.settings.max_runtime_seconds,
-            env=env,
-            network_config=NetworkConfig(
-                enable_network_isolation=self.settings.network.isolation, encrypt_inter_container_traffic=True
-            ),
-            sagemaker_session=self.session,
-        )
-        named = [
-            ProcessingOutput(output_name=name, destination=place, source=f"{PROCESSING}/{path}")
-            for name, place, path in outputs
-        ]
-        return ProcessingStep(name=step, step_args=processor.run(inputs=inputs, outputs=named), property_files=files)
-
-    def _pipeline(self, name: str, parameters: list[Any], steps: list[Any]) -> dict[str, Any]:
-        pipeline = Pipeline(self.names.name(name), parameters, steps=steps, sagemaker_session=self.session)
-        return json.loads(pipeline.definition())
 
     def train(self) -> dict[str, Any]:
         """Return the train pipeline's definition."""
@@ -118,7 +51,7 @@ class Emitted:
         said = champion.properties.Outputs
         preprocess = self._processing(
             "Preprocess", "preprocess", (processing_type, processing_count), said["VolumeKey"], names.data_key,
-            [_input("data", data, "input/data", "ShardedByS3Key")],
+            [step_input("data", data, "input/data", "ShardedByS3Key")],
             [
                 (part, self._data("train", "preprocess", part), f"output/{part}")
                 for part in ("train", "validation", "test", "baseline", "report")
@@ -131,16 +64,16 @@ class Emitted:
         evaluate = self._processing(
             "Evaluate", "evaluate", (processing_type, 1), said["VolumeKey"], names.models_key,
             [
-                _input("model", archive, "input/model"),
-                _input("champion", said["ModelDataUrl"], "input/champion"),
-                _input("test", split["test"].S3Output.S3Uri, "input/test"),
+                step_input("model", archive, "input/model"),
+                step_input("champion", said["ModelDataUrl"], "input/champion"),
+                step_input("test", split["test"].S3Output.S3Uri, "input/test"),
             ],
             [("evaluation", self._models("evaluate"), "output/evaluation")],
             [evaluation],
         )  # fmt: skip
         baseline = self._processing(
             "Baseline", "monitor", (processing_type, 1), said["VolumeKey"], names.models_key,
-            [_input("dataset", split["baseline"].S3Output.S3Uri, "input/dataset")],
+            [step_input("dataset", split["baseline"].S3Output.S3Uri, "input/dataset")],
             [("baseline", self._models("baseline"), "output")],
             env={
                 "dataset_format": json.dumps({"csv": {"header": True}}),
@@ -266,10 +199,10 @@ class Emitted:
         monitor = self._processing(
             "Monitor", "monitor", (processing_type, processing_count), said["VolumeKey"], names.data_key,
             [
-                _input("dataset", said["BatchDataUrl"], "input/dataset"),
-                _input("constraints", said["Constraints"], "baseline/constraints"),
-                _input("statistics", said["Statistics"], "baseline/stats"),
-                _input("earlier", f"s3://{names.data_bucket}/ledger/", "input/earlier"),
+                step_input("dataset", said["BatchDataUrl"], "input/dataset"),
+                step_input("constraints", said["Constraints"], "baseline/constraints"),
+                step_input("statistics", said["Statistics"], "baseline/stats"),
+                step_input("earlier", f"s3://{names.data_bucket}/ledger/", "input/earlier"),
             ],
             [("monitoring", self._data("inference", "monitor"), "output")],
             [verdict],
@@ -341,9 +274,9 @@ class Emitted:
         quality = self._processing(
             "Quality", "monitor", (processing_type, processing_count), said["VolumeKey"], names.data_key,
             [
-                _input("predictions", said["Predictions"], "input/predictions", data_type="ManifestFile"),
-                _input("ground_truth", said["GroundTruth"], "input/ground_truth", data_type="ManifestFile"),
-                _input("statistics", said["Statistics"], "baseline/stats"),
+                step_input("predictions", said["Predictions"], "input/predictions", data_type="ManifestFile"),
+                step_input("ground_truth", said["GroundTruth"], "input/ground_truth", data_type="ManifestFile"),
+                step_input("statistics", said["Statistics"], "baseline/stats"),
             ],
             [("monitoring", self._data("quality", "quality"), "output")],
             [verdict],
@@ -367,41 +300,3 @@ class Emitted:
             else_steps=[],
         )
         return self._pipeline("quality", [labels, processing_type, processing_count], [resolve, quality, check])
-
-    def _transform(self, model_name: Any, kind: Any, said: Any) -> TransformStep:
-        transformer = Transformer(
-            model_name=model_name,
-            instance_type=kind,
-            instance_count=1,
-            strategy="MultiRecord",
-            max_payload=MAX_PAYLOAD_MB,
-            output_path=self._data("inference", "transform"),
-            output_kms_key=self.names.data_key,
-            accept="text/csv",
-            assemble_with="Line",
-            volume_kms_key=said["VolumeKey"],
-            sagemaker_session=self.session,
-        )
-        given = TransformInput(
-            data=said["BatchDataUrl"], content_type="text/csv", compression_type="None", split_type="Line"
-        )
-        arguments = transformer.transform(
-            data=given.data,
-            content_type=given.content_type,
-            compression_type=given.compression_type,
-            split_type=given.split_type,
-        )
-        return TransformStep(name="Transform", step_args=arguments)
-
-
-def _input(
-    name: str, source: Any, path: str, distribution: str = "FullyReplicated", data_type: str = "S3Prefix"
-) -> ProcessingInput:
-    return ProcessingInput(
-        input_name=name,
-        source=source,
-        destination=f"{PROCESSING}/{path}",
-        s3_data_type=data_type,
-        s3_data_distribution_type=distribution,
-        s3_compression_type="None",
-    )
