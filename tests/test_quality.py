@@ -25,6 +25,7 @@ def told(life):
     """A version whose labels first agree with it and are then corrected: each is the other one."""
     life.approve(life.train(), "The gate is passed")
     life.clean = life.score("clean.csv")
+    life.accounts["prod"].client("s3").put_object(Bucket=life.places["prod"].data_bucket, Key="data/ground-truth/")
     true = life.truth("clean.csv")
     life.good = life.judge("clean.csv", true)
     settled(life, 2)
@@ -130,6 +131,7 @@ def outcome(life, execution):
 def test_people_can_look_at_what_the_labels_said(told, capsys):
     assert main(["quality", "--environment", "prod"]) == 0
     heading, *lines = capsys.readouterr().out.splitlines()
+    # Four arrivals of files, each told twice; the folder began none.
     assert heading.startswith("started") and len(lines) == 8
     assert "Failed" in lines[0] and "OnlyOlderScored" in lines[0]
     assert told.worse.sentence in lines[4] and lines[4].endswith("/quality/report.html")
