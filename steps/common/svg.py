@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
-WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 320, 300, 46, 12, 42, 30
+WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 320, 316, 46, 12, 42, 46
+KEY_WIDTH = 118
 
 
 class Plot:
@@ -23,13 +24,12 @@ class Plot:
         self._keys: list[str] = []
 
     def line(self, xs: Sequence[float], ys: Sequence[float], key: str = "", other: bool = False) -> "Plot":
-        """Add a line through the points; a key is explained below, and `other` sets it apart."""
+        """Add a line through the points; a key is explained above the picture, and `other` sets it apart."""
         points = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in zip(xs, ys, strict=True))
         stroke = 'stroke="var(--other)" stroke-dasharray="6 3"' if other else 'stroke="var(--line)"'
         self._shapes.append(f'<polyline points="{points}" fill="none" {stroke} stroke-width="2"/>')
         if key:
-            at = HEIGHT - BOTTOM - 14 - 16 * len(self._keys)
-            left = WIDTH - RIGHT - 96
+            at, left = TOP - 12, LEFT + KEY_WIDTH * len(self._keys)
             self._keys.append(
                 f'<path d="M{left} {at - 4}h22" {stroke} stroke-width="2"/><text x="{left + 28}" y="{at}">'
                 f"{escape(key)}</text>"

@@ -43,3 +43,22 @@ def test_a_page_escapes_its_texts_and_loads_nothing():
     assert "<script>" not in text and "&lt;script&gt;" in text
     assert "<title>A &amp; B</title>" in text
     assert not any(loads in text for loads in ("http", "src=", "@import", "url("))
+
+
+def test_keys_do_not_cover_what_is_drawn():
+    plot = Plot("", "", "", "").line([0, 1], [0, 1], "registered", other=True).line([0, 1], [1, 0], "now")
+    picture = parsed(plot.svg())
+    (top,) = {line.get("points").split()[1].split(",")[1] for line in picture.findall(f"{SVG}polyline")[:1]}
+    keys = [text for text in picture.iter(f"{SVG}text") if text.text in ("registered", "now")]
+    assert len({key.get("x") for key in keys}) == 2
+    assert all(float(key.get("y")) < float(top) for key in keys)
+
+
+def test_numbers_stand_on_the_right_of_their_column():
+    drawn = table(("name", "rows", "share", "text"), [("a", 1, "5.0 %", "1"), ("b", "-2,300", "1e-05", "?")], "x")
+    assert '<th scope="col" class="number">rows</th>' in drawn and '<td class="number">-2,300</td>' in drawn
+    assert '<td class="number">5.0 %</td>' in drawn and '<th scope="col">text</th>' in drawn and "<td>?</td>" in drawn
+
+
+def test_a_table_that_is_too_wide_shows_it():
+    assert "background-attachment: local, local, scroll, scroll" in page("", table(("a", "b"), [(1, 2)], ""))

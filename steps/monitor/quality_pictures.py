@@ -1,6 +1,6 @@
 """What the page of a model's quality shows beside the figures: predictions against labels, for each problem type.
 
-Points are means of bins of several rows, and bars are shares of rows: no row's own values.
+Points are means of bins of five rows or more, and bars are shares of rows: no row's own values.
 """
 
 import itertools
@@ -28,13 +28,13 @@ OTHERS = "all others"
 def calibration(now: Sequence[Bin], before: Sequence[Bin]) -> str:
     """Return the share of positives at each predicted probability."""
     says = "Calibration: the share of positives at each predicted probability; the figures stand in the table below."
-    plot = Plot("Calibration", "predicted probability", "share of positives", says).reference(0, 1)
+    plot = Plot("Positives at each probability", "predicted probability", "share of positives", says).reference(0, 1)
     if before:
         old = sorted(before)
-        plot.line([bin[0] for bin in old], [bin[1] for bin in old], "registered", other=True)
+        plot.line([each[0] for each in old], [each[1] for each in old], "registered", other=True)
     bins = sorted(now)
-    plot.line([bin[0] for bin in bins], [bin[1] for bin in bins], "now").points(
-        [bin[0] for bin in bins], [bin[1] for bin in bins]
+    plot.line([each[0] for each in bins], [each[1] for each in bins], "now").points(
+        [each[0] for each in bins], [each[1] for each in bins]
     )
     rows = [(f"{mean:.2f}", f"{share:.2f}", count) for mean, share, count in bins]
     listed = table(("Mean probability", "Share of positives", "Rows"), rows, "Calibration now")
@@ -58,7 +58,7 @@ def _against(now: Figures, before: Figures | None) -> str:
     bins = sorted(now.calibration)
     if not bins:
         return ""
-    start, end = _range([value for bin in [*bins, *old] for value in bin[:2]])
+    start, end = _range([value for each in [*bins, *old] for value in each[:2]])
 
     def places(values: Sequence[float]) -> list[float]:
         return [(value - start) / (end - start) for value in values]
@@ -67,10 +67,10 @@ def _against(now: Figures, before: Figures | None) -> str:
         "Predictions and labels: the mean label at each mean prediction, in bins of rows; on the dotted line they are "
         "equal. The figures stand in the table below."
     )
-    plot = Plot("Predictions and labels", "mean prediction", "mean label", says).reference(0, 1)
+    plot = Plot("Mean label at each prediction", "mean prediction", "mean label", says).reference(0, 1)
     if old:
-        plot.line(places([bin[0] for bin in old]), places([bin[1] for bin in old]), "registered", other=True)
-    across, up = places([bin[0] for bin in bins]), places([bin[1] for bin in bins])
+        plot.line(places([each[0] for each in old]), places([each[1] for each in old]), "registered", other=True)
+    across, up = places([each[0] for each in bins]), places([each[1] for each in bins])
     plot.line(across, up, "now").points(across, up)
     rows = [(short(mean), short(label), short(label - mean, "+"), count) for mean, label, count in bins]
     listed = table(("Mean prediction", "Mean label", "Difference", "Rows"), rows, "Predictions and labels now")

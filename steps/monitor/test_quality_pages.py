@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from steps.monitor import quality, quality_pictures
-from steps.monitor.conftest import DRAWS, KEYS, MULTICLASS, REGRESSION, WORSE, give, members, page, register
+from steps.monitor.conftest import BINARY, DRAWS, KEYS, MULTICLASS, REGRESSION, WORSE, give, members, page, register
 from steps.monitor.test_browser import look
 
 
@@ -44,7 +44,12 @@ def test_many_classes_are_told_apart_up_to_a_limit():
     counts[0, 39] = 7
     drawn = quality_pictures.confusion([f"c{i}" for i in range(40)], counts)
     assert drawn.count('<th scope="row">') == quality_pictures.MOST_CLASSES + 1
-    assert "all others" in drawn and f"<td>{counts.sum()}</td>" in drawn and "c39" in drawn and ">c5<" not in drawn
+    assert (
+        "all others" in drawn
+        and f'<td class="number">{counts.sum()}</td>' in drawn
+        and "c39" in drawn
+        and ">c5<" not in drawn
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,3 +63,13 @@ def test_numbers_are_short(value, text):
 def test_an_axis_holds_its_values(values):
     start, end = quality_pictures._range(values)
     assert start <= min(values) <= max(values) <= end and start < end
+
+
+@pytest.mark.parametrize("kind", [BINARY, REGRESSION])
+def test_no_heading_is_said_twice(job, kind):
+    baseline = register(job, {f"{KEYS[kind]}_metrics": members(kind, *DRAWS[kind](400, 5))})
+    dataset, settings = give(job, "joined", *DRAWS[kind](400), kind)
+    assert job.run(dataset, problem_type=kind, baseline_statistics=baseline, **settings) == 0
+    found = page(job.container)
+    titles = re.findall(r'<text [^>]*font-weight="600">([^<]+)<', found)
+    assert titles and not set(titles) & set(re.findall(r"<h2>([^<]+)<", found))
