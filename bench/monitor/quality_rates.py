@@ -154,7 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--type", choices=STUDIES, help="one problem type only")
     options = parser.parse_args(arguments)
     for kind in [options.type] if options.type else STUDIES:
-        for documented in (False, True) if STUDIES[kind].problem.own else (False,):
+        for documented in (False, True) if STUDIES[kind].problem.extra_figures else (False,):
             print(f"{kind}, a baseline with {'AWS members only' if documented else 'all members'}", flush=True)
             for rows in SIZES:
                 for name, shift in ({"nothing changed": None} | STUDIES[kind].shifts).items():

@@ -11,7 +11,7 @@ JOBS, SHIFTED = 150, 30
 BASELINES = [
     (kind, documented)
     for kind, study in quality_rates.STUDIES.items()
-    for documented in ((False, True) if study.problem.own else (False,))
+    for documented in ((False, True) if study.problem.extra_figures else (False,))
 ]
 
 

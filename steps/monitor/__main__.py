@@ -15,15 +15,15 @@ from steps.monitor.contract import Job
 def main() -> int:
     """Suggest constraints from a baseline or, where there are constraints, hold a batch against them."""
     job = contract.read()
-    if job.analysis == contract.MODEL_QUALITY:
-        return _model_quality(job)
     host, hosts = paths.hosts()
+    if job.analysis == contract.MODEL_QUALITY:
+        parts.refuse_sharded(job)
+        return _model_quality(job) if host == hosts[0] else _leave_to(hosts[0], host)
     with tempfile.TemporaryDirectory(prefix="monitor-") as folder:
         if parts.is_sharded(job):
             return _leave_part(job, parts.make(job, Path(folder)))
         if host != hosts[0]:
-            log.info(f"{host}: every host has all files, and {hosts[0]} looks at them.")
-            return 0
+            return _leave_to(hosts[0], host)
         earlier = history.read(job.earlier)
         outcome = _outcome(job, Path(folder))
     _write(job, outcome, earlier)
@@ -31,6 +31,11 @@ def main() -> int:
     log.info(report.summary(outcome))
     if metrics.wanted(job, outcome):
         log.info(metrics.embedded(job, outcome.table.rows, len(outcome.violations)))
+    return 0
+
+
+def _leave_to(first: str, host: str) -> int:
+    log.info(f"{host}: every host has all files, and {first} looks at them.")
     return 0
 
 

@@ -17,13 +17,11 @@ AUC is held by DeLong, shares and F-scores by 4,000 draws of the confusion matri
 `probability_threshold_attribute` on (SageMaker's SDK, `ModelQualityMonitor.suggest_baseline`: the label isn't needed
 where probability and threshold are given). Where both are, the confusion matrix is that of the predicted labels.
 
-Error rates (`python -m bench.monitor.quality_rates`, against a baseline of 180 rows): of 2,000 jobs of 48, 200 and
-1,000 labels in which nothing had changed, 7, 10 and 21 raised an alarm; where a third of the probabilities were other
-rows', 22, 63 and 88 % did. Few labels can't show more. With what AWS's analyzer says of the baseline, the AUC alone,
-14, 9 and 10 unchanged jobs raised one, and 31, 75 and 91 % of 300 shuffled ones.
+`docs/measured.md` says how often this was wrong, and how often drift was found; few labels can't show more.
 """
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +36,7 @@ from steps.monitor.quality import (
     CONSTANT,
     INFERENCE,
     PROBABILITY,
+    THRESHOLD,
     Baseline,
     Drop,
     Outcome,
@@ -45,6 +44,7 @@ from steps.monitor.quality import (
     member,
     number,
     upper,
+    within,
 )
 
 METRICS, CONSTRAINTS = "binary_classification_metrics", "binary_classification_constraints"
@@ -52,7 +52,7 @@ METRICS, CONSTRAINTS = "binary_classification_metrics", "binary_classification_c
 SMALLEST = {"auc": 0.02, "brier": 0.02, "calibration": 0.03}
 """The smallest differences that matter."""
 
-BINS = 10
+BINS, LEAST_PER_BIN = 10, 5
 POINTS = 200
 """Points of a curve, at most, besides its ends."""
 
@@ -122,26 +122,54 @@ def figures(labels: Labels, probabilities: Probabilities) -> Figures:
         if count
     ]
     error = labels - probabilities
-    return Figures(len(labels), area, deviation, float((error**2).mean()), float(error.mean()), bins)
+    return Figures(len(labels), area, deviation, float((error**2).mean()), float(error.mean()), joined(bins))
+
+
+def joined(bins: Sequence[tuple[float, float, int]]) -> list[tuple[float, float, int]]:
+    """Return bins of LEAST_PER_BIN rows each, so that none shows a row's own values: small ones join the next one.
+
+    Of fewer rows in all there is no bin.
+    """
+    found: list[tuple[float, float, int]] = []
+    for each in bins:
+        if found and found[-1][2] < LEAST_PER_BIN:
+            each = _both(found.pop(), each)
+        found.append(each)
+    if len(found) > 1 and found[-1][2] < LEAST_PER_BIN:
+        last = found.pop()
+        found.append(_both(found.pop(), last))
+    return [each for each in found if each[2] >= LEAST_PER_BIN]
+
+
+def _both(one: tuple[float, float, int], other: tuple[float, float, int]) -> tuple[float, float, int]:
+    count = one[2] + other[2]
+    mean, share = ((one[i] * one[2] + other[i] * other[2]) / count for i in (0, 1))
+    return mean, share, count
 
 
 def read(members: Mapping[str, Any]) -> Figures:
     """Return what the members of a baseline say."""
-    matrix = members["confusion_matrix"]
-    cells = np.array([[int(matrix[row].get(column, 0)) for column in "01"] for row in "01"], dtype=np.int64)
+    counts = members["confusion_matrix"]
+    cells = np.array([[int(counts[row].get(column, 0)) for column in "01"] for row in "01"], dtype=np.int64)
+    if (cells < 0).any() or not cells.sum():
+        raise ValueError("a confusion matrix of no rows")
     negative, positive = cells.sum(axis=1).tolist()
-    area = number(members["auc"]["value"]) if "auc" in members else math.nan
+    area = within(number(members["auc"]["value"])) if "auc" in members else math.nan
     deviation = number(members["auc"].get("standard_deviation")) if "auc" in members else math.nan
+    within(deviation, high=sys.float_info.max)
     # Only a file with a Brier score has DeLong's deviation: that of AWS's analyzer is another one.
     if not math.isnan(area) and (math.isnan(deviation) or "brier" not in members):
         deviation = hanley(area, positive, negative)
     bins = [
-        (float(each["predicted"]), _observed(each["observed"]), int(each["rows"]))
+        (within(float(each["predicted"])), within(_observed(each["observed"])), int(each["rows"]))
         for each in members.get("calibration", [])
     ]
+    if any(count <= 0 for _, _, count in bins):
+        raise ValueError("a bin of no rows")
+    bins = joined(bins)
     rows = sum(count for _, _, count in bins)
     bias = sum((share - mean) * count for mean, share, count in bins) / rows if rows else math.nan
-    brier = number(members["brier"]["value"]) if "brier" in members else math.nan
+    brier = within(number(members["brier"]["value"])) if "brier" in members else math.nan
     return Figures(positive + negative, area, deviation, brier, bias, bins, cells)
 
 
@@ -258,24 +286,27 @@ class Binary(Problem):
 
     name = "BinaryClassification"
     key = "binary_classification"
-    needed = PROBABILITY
-    usual = "probability"
-    read = (INFERENCE, PROBABILITY)
-    default = "0"
+    main_variable = PROBABILITY
+    json_key = "probability"
+    variables = (INFERENCE, PROBABILITY)
+    settings = (THRESHOLD,)
+    default_column = "0"
     worse_above = frozenset({"false_positive_rate", "false_negative_rate"})
-    own = frozenset({"brier"})
+    extra_figures = frozenset({"brier"})
 
     def __init__(self, job: Job) -> None:
         """Read the settings."""
         super().__init__(job)
         try:
-            self.threshold = float(job.environment.get("probability_threshold_attribute") or "0.5")
+            self.threshold = float(job.environment.get(THRESHOLD) or "0.5")
         except ValueError:
-            raise BadSetting("probability_threshold_attribute is not a number.") from None
+            self.threshold = math.nan
+        if not 0 <= self.threshold <= 1:
+            raise BadSetting(f"{THRESHOLD} is not a number between 0 and 1.")
 
     def truth(self, cell: Any, place: str) -> int:
         """Return a label, 0 or 1."""
-        return _label(cell, f"{place}, column label")
+        return _label(cell, place)
 
     def prediction(self, cells: Mapping[str, Any], place: str) -> tuple[int, float] | None:
         """Return predicted label and probability, each -1 or NaN where it isn't given."""
@@ -326,7 +357,7 @@ class Binary(Problem):
     def outcome(self, rows: Rows) -> Outcome:
         """Return how to hold a figure against a threshold."""
         cells = confusion(rows.labels, rows.predicted).ravel()
-        now, drawn = of_matrix(cells.reshape(1, 4).astype(float)), matrix.draws(cells, of_matrix)
+        of_cells = matrix.outcome(cells, of_matrix)
 
         def of(name: str, allowed: float, side: int) -> tuple[float, float] | None:
             if name == "auc":
@@ -334,17 +365,14 @@ class Binary(Problem):
                     return math.nan, 1.0
                 area, deviation = delong(rows.labels, rows.probabilities)
                 return area, upper(side * (area - allowed), deviation)
-            if name not in now:
-                return None
-            # The chance that a draw lies on the allowed side, if the matrix is as it was found.
-            return float(now[name][0]), float((side * (drawn[name] - allowed) <= 0).mean())
+            return of_cells(name, allowed, side)
 
         return of
 
     def headline(self, members: Mapping[str, Any]) -> tuple[str, str]:
         """Return the AUC or, without probabilities, the accuracy."""
         name, word = ("auc", "AUC") if quality.is_known(members.get("auc")) else ("accuracy", "accuracy")
-        return (word, f"{number(members[name]['value']):.3f}") if name in members else ("", "")
+        return (word, f"{within(number(members[name]['value'])):.3f}") if name in members else ("", "")
 
     def pictures(self, rows: Rows, members: Mapping[str, Any], before: Baseline | None) -> str:
         """Return the calibration or, without probabilities, the confusion matrix."""

@@ -53,6 +53,45 @@ def first_cells(file: Path, name: str | None = None) -> list[str]:
     raise UnreadableBatch(f"{name}: no row to read.")
 
 
+def cells(file: Path, name: str, header: bool) -> Iterator[tuple[int, dict[str, str]]]:
+    """Give the numbered rows of a CSV file, by their columns' names or, without a header line, their numbers from 0.
+
+    Raises:
+        UnreadableBatch: naming the row that isn't readable or has another number of cells, or the column that occurs
+            twice.
+    """
+    names: list[str] = []
+    row = 0
+    try:
+        for found in csv.reader(text for _, text in lines(file, name)):
+            if not found:
+                continue
+            if header and not names:
+                names = distinct([cell.strip() for cell in found], name)
+                continue
+            row += 1
+            require_width(found, len(names) or len(found), f"{name}, row {row}")
+            names = names or [str(place) for place in range(len(found))]
+            yield row, dict(zip(names, found, strict=True))
+    except csv.Error as error:
+        where = f"row {row + 1}" if names or not header else "header line"
+        raise UnreadableBatch(f"{name}, {where}: not readable as CSV ({error}).") from None
+
+
+def distinct(names: list[str], name: str) -> list[str]:
+    """Return a header line's names, or raise UnreadableBatch where one occurs twice."""
+    for place, each in enumerate(names):
+        if each and each in names[:place]:
+            raise UnreadableBatch(f"{name}, header line: column {each} occurs twice.")
+    return names
+
+
+def require_width(found: list[str], width: int, place: str) -> None:
+    """Raise UnreadableBatch where a line doesn't have as many cells as belong."""
+    if len(found) != width:
+        raise UnreadableBatch(f"{place}: {len(found)} columns where {width} belong.")
+
+
 def records(file: Path, by_line: bool, name: str | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Give the numbered objects of a JSON file.
 
@@ -103,12 +142,10 @@ def _look_through(file: Path, name: str, width: int, header: bool) -> None:
             yield line
 
     try:
-        for cells in csv.reader(text(), strict=True):
-            if not cells:
+        for found in csv.reader(text(), strict=True):
+            if not found:
                 continue
-            if len(cells) != width:
-                where = "header line" if row == 0 else f"row {row}"
-                raise UnreadableBatch(f"{name}, {where}: {len(cells)} columns where {width} belong.")
+            require_width(found, width, f"{name}, {'header line' if row == 0 else f'row {row}'}")
             row += 1
     except csv.Error as error:
         raise UnreadableBatch(f"{name}, row {row}: not readable as CSV ({error}).") from None

@@ -169,7 +169,7 @@ def read(file: Path) -> dict:
     Raises:
         BadBaseline: the file isn't one.
     """
-    content = read_json(file)
+    content = read_json(file, "baseline_constraints")
     features = content.get("features")
     if not isinstance(features, list) or not all(isinstance(f, dict) and "name" in f for f in features):
         raise BadBaseline(f"{file.name}: has no features in SageMaker's form.")

@@ -20,6 +20,10 @@ FORMATS = ("csv", "json", "parquet", "sagemakerCaptureJson", "sagemakerMergeJson
 
 CAPTURES = ("endpointInput", "endpointOutput")
 DATA_QUALITY, MODEL_QUALITY = "DATA_QUALITY", "MODEL_QUALITY"
+OF_QUALITY = ("problem_type", "ground_truth_source")
+"""Variables that mean something for the quality of a model only."""
+
+OPTIONS = ("header", "line", "lines", "captureindexnames", "output_columns_position", "compression")
 UNSUPPORTED = ("record_preprocessor_script", "post_analytics_processor_script")
 SWITCH = {"Enabled": True, "Disabled": False}
 
@@ -41,7 +45,7 @@ class Job:
         publish_metrics: whether CloudWatch metrics are written.
         analysis: DATA_QUALITY or MODEL_QUALITY.
         drift_method: the categorical drift method of a new baseline.
-        earlier: folder below which the metrics.json of earlier batches lie.
+        earlier: folder below which metrics.json and verdict.json of earlier batches lie, or ledgers that keep these.
         labels: file or folder of labels that arrived later.
         environment: all variables.
     """
@@ -78,12 +82,14 @@ def read(environment: Mapping[str, str] = os.environ) -> Job:
     analysis = environment.get("analysis_type") or DATA_QUALITY
     if analysis not in (DATA_QUALITY, MODEL_QUALITY):
         raise BadSetting(f"analysis_type is neither {DATA_QUALITY} nor {MODEL_QUALITY}.")
+    astray = next((variable for variable in OF_QUALITY if environment.get(variable)), None)
+    if analysis == DATA_QUALITY and astray:
+        raise BadSetting(f"{astray} is set, and analysis_type is not {MODEL_QUALITY}.")
     constraints = _file(environment, "baseline_constraints", "constraints.json")
     statistics = _file(environment, "baseline_statistics", "statistics.json")
     if analysis == DATA_QUALITY and (constraints is None) != (statistics is None):
         absent = "baseline_constraints" if constraints is None else "baseline_statistics"
         raise BadSetting(f"{absent} is not set, and the other of the two baseline settings is.")
-    position = str(options.get("output_columns_position", "START")).upper()
     return Job(
         format=name,
         source=_path(environment.get("dataset_source") or "/opt/ml/processing/input/dataset"),
@@ -91,7 +97,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Job:
         header=_flag(options, "header", True),
         json_lines=_flag(options, "line", _flag(options, "lines", True)),
         captures=_captures(options),
-        output_first=position != "END",
+        output_first=_output_first(options),
         constraints=constraints,
         statistics=statistics,
         start=_time(environment, "start_time"),
@@ -115,9 +121,20 @@ def _format(text: str) -> tuple[str, dict[str, Any]]:
     known = {known.lower(): known for known in FORMATS}
     if name.lower() not in known:
         raise BadSetting(f"dataset_format is none of {', '.join(FORMATS)}.")
-    if not isinstance(options, dict):
-        options = {}
-    return known[name.lower()], {option.lower(): value for option, value in options.items()}
+    if not isinstance(options, dict | None):
+        raise BadSetting(f"dataset_format: {known[name.lower()]} is not followed by an object of options.")
+    found = {option.lower(): value for option, value in (options or {}).items()}
+    unknown = next((option for option in options or {} if option.lower() not in OPTIONS), None)
+    if unknown:
+        raise BadSetting(f"dataset_format: there is no option {unknown}.")
+    return known[name.lower()], found
+
+
+def _output_first(options: dict[str, Any]) -> bool:
+    position = str(options.get("output_columns_position", "START")).upper()
+    if position not in ("START", "END"):
+        raise BadSetting("dataset_format: output_columns_position is neither START nor END.")
+    return position == "START"
 
 
 def _flag(options: dict[str, Any], name: str, default: bool) -> bool:
@@ -131,7 +148,7 @@ def _flag(options: dict[str, Any], name: str, default: bool) -> bool:
 
 def _captures(options: dict[str, Any]) -> tuple[str, ...]:
     given = options.get("captureindexnames") or CAPTURES[:1]
-    if not isinstance(given, list | tuple) or not set(given) <= set(CAPTURES):
+    if not isinstance(given, list | tuple) or not all(each in CAPTURES for each in given):
         raise BadSetting(f"dataset_format: captureIndexNames may hold {' and '.join(CAPTURES)}.")
     return tuple(dict.fromkeys(given))
 

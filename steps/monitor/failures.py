@@ -23,8 +23,8 @@ class UnreadableBatch(StepFailed):
     """A file of the batch isn't in the format that the settings name."""
 
 
-def read_json(file: Path) -> Any:
-    """Return the content of a JSON file of the baseline.
+def read_json(file: Path, setting: str = "") -> Any:
+    """Return the content of a JSON file of the baseline; the setting that names it stands in the sentence.
 
     Raises:
         BadBaseline: there is no such file, or it isn't a JSON object.
@@ -32,7 +32,7 @@ def read_json(file: Path) -> Any:
     try:
         content = json.loads(file.read_bytes())
     except FileNotFoundError:
-        raise BadBaseline(f"{file}: there is no such file.") from None
+        raise BadBaseline(f"{setting and f'{setting}: '}{file}: there is no such file.") from None
     except (OSError, ValueError):
         raise BadBaseline(f"{file.name}: not readable as JSON.") from None
     if not isinstance(content, dict):

@@ -5,7 +5,8 @@ identity below `dataset_source` (or in `dataset_source` itself, and the variable
 `scored-by.json` files are, as the inference pipeline leaves one beside each run's predictions, these name the batches,
 and only the folders of predictions that they name are read: `dataset_source` may hold all runs as they are. Labels
 are CSV files with the columns batch, row and label, or JSON lines of the same names, below `ground_truth_source`; a
-row's number counts from 1 over all of its batch's files, in the order of their names. Labels may come late, twice,
+row's number counts from 1 over all of its batch's files, in the order of their names; a blank line is a row that
+wasn't scored, a header line is none. Labels may come late, twice,
 or for some rows only: the join says what is missing, and leaves out a row whose labels contradict each other.
 
 Where both stand beside each other already, `pairs` reads them. What a label and a prediction are is the problem type's.
@@ -13,6 +14,7 @@ Where both stand beside each other already, `pairs` reads them. What a label and
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -26,6 +28,7 @@ from steps.monitor.quality import Problem
 
 COLUMNS = ("batch", "row", "label")
 SCORED_BY = "scored-by.json"
+ROW_NUMBER = re.compile(r"0*[1-9][0-9]{0,14}")
 
 
 @dataclass
@@ -54,6 +57,18 @@ class Joined:
     predictions: list[Any] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     unknown_batches: int = 0
+    versions: list[str] = field(default_factory=list)
+    """Model versions that made the predictions, where `scored-by.json` files say so."""
+
+    @property
+    def contradictory(self) -> int:
+        """Rows whose labels contradict each other."""
+        return sum(batch.contradictory for batch in self.batches)
+
+    @property
+    def unknown_rows(self) -> int:
+        """Labelled rows of known batches that don't exist."""
+        return sum(batch.unknown_rows for batch in self.batches)
 
 
 def join(job: Job, problem: Problem) -> Joined:
@@ -68,9 +83,10 @@ def join(job: Job, problem: Problem) -> Joined:
         return _of_pairs(pairs.merged(job, problem))
     if job.labels is None:
         return _of_pairs(pairs.table(job, problem))
-    scored = _predictions(job, problem)
+    _require_readable(job)
+    scored, versions = _predictions(job, problem)
     given, unknown = _labels(job.labels, scored, problem)
-    joined = Joined(unknown_batches=unknown)
+    joined = Joined(unknown_batches=unknown, versions=versions)
     for name, predictions in sorted(scored.items()):
         batch = Batch(name, len(predictions), rejected=sum(each is None for each in predictions))
         for row, found in given.get(name, {}).items():
@@ -99,10 +115,16 @@ def _of_pairs(found: Iterator[tuple[Any, Any]]) -> Joined:
     return joined
 
 
-def _predictions(job: Job, problem: Problem) -> dict[str, list[Any]]:
-    """Return the predictions of each batch's rows, None for those that weren't scored."""
+def _require_readable(job: Job) -> None:
+    """Raise BadSetting where predictions of their own files can't be in the dataset's format."""
+    if job.format not in ("csv", "json") or (job.format == "json" and not job.json_lines):
+        raise BadSetting("dataset_format: predictions are joined with ground_truth_source from csv or JSON lines.")
+
+
+def _predictions(job: Job, problem: Problem) -> tuple[dict[str, list[Any]], list[str]]:
+    """Return the predictions of each batch's rows, None for those that weren't scored, and the versions they are of."""
     found, folder = files.listed(job)
-    runs = _runs(found, folder)
+    runs, versions = _runs(found, folder)
     scored: dict[str, list[Any]] = {}
     for file in found:
         name = file.relative_to(folder).as_posix()
@@ -115,16 +137,34 @@ def _predictions(job: Job, problem: Problem) -> dict[str, list[Any]]:
             batch = parts[0] if len(parts) > 1 else job.environment.get("batch_id")
         if not batch:
             raise BadSetting(f"batch_id is not set, and {name} lies in no folder that names its batch.")
-        predictions = scored.setdefault(batch, [])
-        for line, text in broken.lines(file, name):
-            if text.strip():
-                predictions.append(_prediction(text, problem, f"{name}, line {line}"))
-    return scored
+        scored.setdefault(batch, []).extend(_of_file(file, name, job, problem))
+    return scored, versions
 
 
-def _runs(found: Sequence[Path], folder: Path) -> dict[str, Path]:
-    """Return the folder of each batch's predictions, as the runs' own files say."""
+def _of_file(file: Path, name: str, job: Job, problem: Problem) -> Iterator[Any]:
+    """Give the prediction of each row; a blank line is a row that wasn't scored, so that the others keep their place.
+
+    A line is a row: no cell holds a line's end.
+    """
+    names: list[str] = []
+    for line, text in broken.lines(file, name):
+        place = f"{name}, line {line}"
+        if not text.strip():
+            yield None
+        elif job.format == "json" or text.lstrip().startswith("{"):
+            yield _of_record(text, problem, place)
+        elif job.header and not names:
+            names = broken.distinct([cell.strip() for cell in _cells(text, place)], name)
+            if all(map(_is_number, names)):
+                raise UnreadableBatch(f"{place}: no header line where dataset_format says there is one.")
+        else:
+            yield _of_cells(_cells(text, place), names, problem, place)
+
+
+def _runs(found: Sequence[Path], folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """Return the folder of each batch's predictions and the models' versions, as the runs' own files say."""
     runs: dict[str, Path] = {}
+    versions: set[str] = set()
     for file in found:
         if file.name != SCORED_BY:
             continue
@@ -137,25 +177,48 @@ def _runs(found: Sequence[Path], folder: Path) -> dict[str, Path]:
         if batch in runs:
             raise UnreadableBatch(f"{name}: another run scored its batch, too.")
         runs[batch] = file.parent / place
-    return runs
+        if "version" in content:
+            versions.add(str(content["version"]))
+    return runs, sorted(versions)
 
 
-def _prediction(text: str, problem: Problem, place: str) -> Any:
-    """Return what a line of predictions says."""
-    if not text.lstrip().startswith("{"):
-        row: attribute.Row = next(csv.reader([text]), [""])
-        wanted = problem.wanted("0")
-    else:
-        try:
-            row = json.loads(text)
-        except ValueError:
-            raise UnreadableBatch(f"{place}: not readable as JSON.") from None
-        wanted = problem.wanted(problem.usual)
-        # A row that the model rejected has an error in the place of its prediction.
-        if "error" in row and not all(name in row for name in wanted.values()):
-            return None
-    cells = {variable: attribute.cell(row, name, variable, place) for variable, name in wanted.items()}
-    return problem.prediction(cells, place)
+def _cells(text: str, place: str) -> list[str]:
+    try:
+        return next(csv.reader([text]), [""])
+    except csv.Error as error:
+        raise UnreadableBatch(f"{place}: not readable as CSV ({error}).") from None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _of_cells(cells: list[str], names: list[str], problem: Problem, place: str) -> Any:
+    """Return what a line of cells says; without names, the cells have numbers."""
+    if names:
+        broken.require_width(cells, len(names), place)
+    row: attribute.Row = dict(zip(names, cells, strict=True)) if names else cells
+    wanted = problem.wanted("0")
+    return problem.prediction({each: attribute.cell(row, at, each, place) for each, at in wanted.items()}, place)
+
+
+def _of_record(text: str, problem: Problem, place: str) -> Any:
+    """Return what a line of JSON says."""
+    try:
+        row = json.loads(text)
+    except ValueError:
+        raise UnreadableBatch(f"{place}: not readable as JSON.") from None
+    if not isinstance(row, dict):
+        raise UnreadableBatch(f"{place}: not a JSON object.")
+    wanted = problem.wanted(problem.json_key)
+    # A row that the model rejected has an error in the place of its prediction.
+    if "error" in row and not all(name in row for name in wanted.values()):
+        return None
+    return problem.prediction({each: attribute.cell(row, at, each, place) for each, at in wanted.items()}, place)
 
 
 Given = dict[str, dict[int, list[Any]]]
@@ -163,7 +226,11 @@ Given = dict[str, dict[int, list[Any]]]
 
 def _labels(source: Path, scored: dict[str, list[Any]], problem: Problem) -> tuple[Given, int]:
     """Return all labels of each row of each known batch, and how many labels are of unknown batches."""
-    found = [source] if source.is_file() else paths.files_below(source) if source.is_dir() else []
+    if not source.exists():
+        raise BadSetting(f"ground_truth_source: there is no file or folder {source}.")
+    found = [source] if source.is_file() else paths.files_below(source)
+    if not found:
+        raise EmptyBatch(f"ground_truth_source: no file of labels in {source.name}.")
     given: Given = {}
     unknown = 0
     for file in found:
@@ -175,31 +242,26 @@ def _labels(source: Path, scored: dict[str, list[Any]], problem: Problem) -> tup
                 unknown += 1
                 continue
             number = str(row).strip()
-            if not number.isdigit() or int(number) < 1:
+            if not ROW_NUMBER.fullmatch(number):
                 raise UnreadableBatch(f"{place}, column row: not a row number.")
-            given.setdefault(batch, {}).setdefault(int(number), []).append(problem.truth(label, place))
+            truth = problem.truth(label, f"{place}, column label")
+            given.setdefault(batch, {}).setdefault(int(number), []).append(truth)
     return given, unknown
 
 
 def _rows(file: Path, name: str) -> Iterator[tuple[str, str, Any, Any]]:
     first = next((text for _, text in broken.lines(file, name) if text.strip()), "")
-    if first.lstrip().startswith("{"):
-        for row, content in broken.records(file, by_line=True, name=name):
-            absent = [column for column in COLUMNS if column not in content]
-            if absent:
-                raise UnreadableBatch(f"{name}, row {row}: no {absent[0]}.")
-            yield f"{name}, row {row}", str(content["batch"]), content["row"], content["label"]
-        return
-    reader = csv.reader(text for _, text in broken.lines(file, name))
-    header = [cell.strip() for cell in next(reader, [])]
-    if not set(COLUMNS) <= set(header):
+    by_line = first.lstrip().startswith("{")
+    if not by_line and not set(COLUMNS) <= {cell.strip() for cell in _cells(first, f"{name}, header line")}:
         raise UnreadableBatch(f"{name}, header line: its columns aren't {', '.join(COLUMNS)}.")
-    places = [header.index(column) for column in COLUMNS]
-    for row, cells in enumerate((cells for cells in reader if cells), 1):
-        if len(cells) != len(header):
-            raise UnreadableBatch(f"{name}, row {row}: {len(cells)} columns where {len(header)} belong.")
-        batch, number, label = (cells[place] for place in places)
-        yield f"{name}, row {row}", batch.strip(), number, label
+    rows: Iterator[tuple[int, dict[str, Any]]] = (
+        broken.records(file, by_line=True, name=name) if by_line else broken.cells(file, name, header=True)
+    )
+    for row, content in rows:
+        absent = [column for column in COLUMNS if column not in content]
+        if absent:
+            raise UnreadableBatch(f"{name}, row {row}: no {absent[0]}.")
+        yield f"{name}, row {row}", str(content["batch"]).strip(), content["row"], content["label"]
 
 
 def require_predictions(joined: Joined, job: Job) -> None:

@@ -11,17 +11,20 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from steps.monitor import quality, significance
-from steps.monitor.quality import Drop
+from steps.monitor import significance
+from steps.monitor.quality import Drop, Outcome
 
 SMALLEST = {"accuracy": 0.02, "f1": 0.03, "weighted_f1": 0.03}
 """The smallest differences that matter."""
 
+DRAWS = 4_000
 MOST_DRAWN = 2_000_000
 """Cells that are drawn at once."""
 
 MANY_CELLS, LEAST_DRAWS = 10_000, 400
 """Of matrices of more cells than these, fewer are drawn, as they take seconds; with these, Holm still has its room."""
+
+WORDS = {"f1": "F1", "weighted_f1": "weighted F1"}
 
 Cells = NDArray[np.int64]
 Score = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -38,9 +41,22 @@ def draws(cells: Cells, figures: Figures) -> dict[str, NDArray[np.float64]]:
 
 def _sizes(cells: int) -> list[int]:
     """Return how many matrices are drawn at once, until there are enough."""
-    total = quality.DRAWS if cells <= MANY_CELLS else max(LEAST_DRAWS, quality.DRAWS * MANY_CELLS // cells)
+    total = DRAWS if cells <= MANY_CELLS else max(LEAST_DRAWS, DRAWS * MANY_CELLS // cells)
     step = max(1, MOST_DRAWN // cells)
     return [min(step, total - start) for start in range(0, total, step)]
+
+
+def outcome(cells: Cells, figures: Figures) -> Outcome:
+    """Return how to hold a matrix's figures against a threshold, by draws."""
+    now, drawn = figures(cells.reshape(1, -1).astype(float)), draws(cells, figures)
+
+    def of(name: str, allowed: float, side: int) -> tuple[float, float] | None:
+        if name not in now:
+            return None
+        # The chance that a draw lies on the allowed side, if the matrix is as it was found.
+        return float(now[name][0]), float((side * (drawn[name] - allowed) <= 0).mean())
+
+    return of
 
 
 def accuracy_drop(hits: int, rows: int, hits_before: int, rows_before: int) -> Drop:
@@ -55,7 +71,7 @@ def score_drop(name: str, cells: Cells, cells_before: Cells, score: Score) -> Dr
     """Return what has become of a figure of the matrix; both hold the same cells in the same order."""
     now, before = (float(score(part.reshape(1, -1).astype(float))[0]) for part in (cells, cells_before))
     p = 1.0 if now >= before else _chance(before - now, cells, cells_before, score)
-    sentence = f"The figure {name} is {now:.3f}; it was {before:.3f}."
+    sentence = f"The {WORDS[name]} is {now:.3f}; it was {before:.3f}."
     return Drop(name, now, before, before - now, SMALLEST[name], p, sentence)
 
 

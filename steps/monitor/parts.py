@@ -22,7 +22,7 @@ from steps.monitor import analysis, capture, checks, sample
 from steps.monitor.analysis import Seen
 from steps.monitor.checks import Check
 from steps.monitor.contract import Job
-from steps.monitor.failures import BadBaseline, EmptyBatch, UnreadableBatch, read_json
+from steps.monitor.failures import BadBaseline, BadSetting, EmptyBatch, UnreadableBatch, read_json
 from steps.monitor.sample import Drawn
 from steps.monitor.sketch import Column, Moments, Numbers, Table, Texts
 
@@ -44,8 +44,8 @@ class Part:
     rows: dict[str, Rows] = field(default_factory=dict)
 
 
-def is_sharded(job: Job) -> bool:
-    """Whether the files are spread over several hosts, as the processing job's own configuration says."""
+def is_sharded(job: Job, files: Path | None = None) -> bool:
+    """Whether the dataset's files, or others, are spread over several hosts, as the job's own configuration says."""
     if len(paths.hosts()[1]) < 2 or job.format == "monitorPart":
         return False
     file = paths.root() / "config" / "processingjobconfig.json"
@@ -53,9 +53,16 @@ def is_sharded(job: Job) -> bool:
     for each in inputs:
         source = each.get("S3Input") or {}
         place = paths.local(source.get("LocalPath") or "/")
-        if source.get("S3DataDistributionType") == SHARDED and job.source.is_relative_to(place):
+        if source.get("S3DataDistributionType") == SHARDED and (files or job.source).is_relative_to(place):
             return True
     return False
+
+
+def refuse_sharded(job: Job) -> None:
+    """Raise BadSetting where predictions or labels are spread over hosts: none of them could join these."""
+    for variable, files in (("dataset_source", job.source), ("ground_truth_source", job.labels)):
+        if files and is_sharded(job, files):
+            raise BadSetting(f"{variable} is {SHARDED}: a model's quality is judged by one host that has all files.")
 
 
 def make(job: Job, folder: Path) -> Part:

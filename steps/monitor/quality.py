@@ -10,7 +10,8 @@ it lies on the wrong side of it significantly.
 
 The problem types, their members and their constraints: docs.aws.amazon.com/sagemaker/latest/dg/
 model-monitor-model-quality-metrics.html and model-monitor-model-quality-baseline.html. There, standard deviations are
-those of five draws of 80 % of the rows, which is about half of a figure's standard error, so none is taken for it.
+those of five draws of 80 % of the rows, which is about half of a figure's standard error: where one is used at all, as
+for R², it is taken twice.
 """
 
 import math
@@ -31,13 +32,13 @@ FALSE_ALARM_RATE = 0.01
 LEAST_ROWS, LEAST_PER_CLASS = 20, 5
 """Labelled rows, and those of a class, below which nothing is concluded."""
 
-DRAWS = 4_000
 NORMAL = NormalDist()
+LARGEST_T = 1e6
+LARGEST_THRESHOLD = 1e300
 OPERATORS = {"LessThanThreshold": -1, "GreaterThanThreshold": 1}
 INFERENCE, PROBABILITY = "inference_attribute", "probability_attribute"
+THRESHOLD = "probability_threshold_attribute"
 CONSTANT = "_best_constant_classifier"
-UNKNOWN_ROWS, UNKNOWN_ROWS_FEW = 200, LEAST_ROWS
-"""Rows of a baseline that doesn't say how many: AWS gives standard deviations from 200 samples on."""
 
 Outcome = Callable[[str, float, int], tuple[float, float] | None]
 """Takes a figure's name, its threshold and the wrong side (-1 below, 1 above); returns the figure and the p-value."""
@@ -78,26 +79,33 @@ class Problem(ABC):
     """Value of `problem_type`."""
     key: ClassVar[str]
     """The members' key in statistics.json, without `_metrics`."""
-    needed: ClassVar[str] = INFERENCE
+    main_variable: ClassVar[str] = INFERENCE
     """The variable that says where predictions stand, where there is one only."""
-    usual: ClassVar[str] = "prediction"
+    json_key: ClassVar[str] = "prediction"
     """The predictions' key in JSON lines."""
-    read: ClassVar[tuple[str, ...]] = (INFERENCE,)
+    variables: ClassVar[tuple[str, ...]] = (INFERENCE,)
     """The variables that are looked at."""
-    default: ClassVar[str | None] = None
-    """The column of merged records where `needed` isn't set; None where it has to be."""
+    settings: ClassVar[tuple[str, ...]] = ()
+    """Further variables that mean something."""
+    default_column: ClassVar[str | None] = None
+    """The column of merged records where `main_variable` isn't set; None where it has to be."""
     worse_above: ClassVar[frozenset[str]] = frozenset()
     """Figures that are worse the larger they are."""
-    own: ClassVar[frozenset[str]] = frozenset()
+    extra_figures: ClassVar[frozenset[str]] = frozenset()
     """Figures that SageMaker doesn't have."""
 
     def __init__(self, job: Job) -> None:
         """Read the settings.
 
         Raises:
-            BadSetting: one holds what it can't.
+            BadSetting: one holds what it can't, or has no meaning here.
         """
-        self.attributes = {name: job.environment[name] for name in self.read if job.environment.get(name)}
+        known = (*self.variables, *self.settings)
+        useless = [name for name in (INFERENCE, PROBABILITY, THRESHOLD) if job.environment.get(name)]
+        for variable in useless:
+            if variable not in known:
+                raise BadSetting(f"{variable} is set: {self.name} has no use for it.")
+        self.attributes = {name: job.environment[name] for name in self.variables if job.environment.get(name)}
 
     def wanted(self, default: str | None) -> dict[str, str]:
         """Return which cell each variable names; the default is the one that is needed.
@@ -108,12 +116,12 @@ class Problem(ABC):
         if self.attributes:
             return self.attributes
         if default is None:
-            raise BadSetting(f"{self.needed} is not set: {self.name} needs it.")
-        return {self.needed: default}
+            raise BadSetting(f"{self.main_variable} is not set: {self.name} needs it.")
+        return {self.main_variable: default}
 
     @abstractmethod
     def truth(self, cell: Any, place: str) -> Any:
-        """Return a label, or raise UnreadableBatch naming the place."""
+        """Return a label, or raise UnreadableBatch naming the place, which says its column."""
 
     @abstractmethod
     def prediction(self, cells: Mapping[str, Any], place: str) -> Any:
@@ -126,6 +134,10 @@ class Problem(ABC):
     @abstractmethod
     def lacking(self, rows: Any) -> str:
         """Return what there is not enough of to conclude anything, or nothing."""
+
+    def mismatch(self, rows: Any, before: Any) -> str:
+        """Return why predictions can't be about the same thing as labels and baseline figures, or nothing."""
+        return ""
 
     @abstractmethod
     def metrics(self, rows: Any) -> dict[str, Any]:
@@ -165,7 +177,7 @@ def read_baseline(file: Path, problem: Problem) -> Baseline:
     Raises:
         BadBaseline: the file isn't one.
     """
-    content = read_json(file)
+    content = read_json(file, "baseline_statistics")
     try:
         members = content[f"{problem.key}_metrics"]
         rows = (content.get("dataset") or {}).get("item_count", content.get("rows", 0))
@@ -180,7 +192,7 @@ def read_limits(file: Path, problem: Problem) -> dict[str, Any]:
     Raises:
         BadBaseline: it has none.
     """
-    limits = read_json(file).get(f"{problem.key}_constraints")
+    limits = read_json(file, "baseline_constraints").get(f"{problem.key}_constraints")
     if not isinstance(limits, dict):
         raise BadBaseline(f"{file.name}: has no {problem.key}_constraints in SageMaker's form.")
     return limits
@@ -189,6 +201,17 @@ def read_limits(file: Path, problem: Problem) -> dict[str, Any]:
 def number(value: Any) -> float:
     """Return a member's number; what isn't known is NaN."""
     return math.nan if value in (None, "NaN") else float(value)
+
+
+def within(value: float, low: float = 0.0, high: float = 1.0) -> float:
+    """Return a baseline's number, which NaN may be.
+
+    Raises:
+        ValueError: it lies outside of what such a figure can be.
+    """
+    if not (math.isnan(value) or low <= value <= high):
+        raise ValueError("a figure out of its range")
+    return value
 
 
 def member(value: float, deviation: float = math.nan) -> dict[str, Any]:
@@ -216,7 +239,8 @@ def upper(value: float, deviation: float, freedom: float = math.inf) -> float:
     """
     if deviation <= 0:
         return 0.0 if value > 0 else 1.0
-    t = value / deviation
+    # Beyond this nothing changes, and its square is finite.
+    t = max(-LARGEST_T, min(LARGEST_T, value / deviation))
     return NORMAL.cdf(-t * (1 - 1 / (4 * freedom)) / math.sqrt(1 + t * t / (2 * freedom)))
 
 
@@ -229,10 +253,12 @@ def held(limits: Mapping[str, Any], outcome: Outcome, file: str) -> list[Drop]:
     found = []
     for name, limit in limits.items():
         try:
-            allowed, operator = float(limit["threshold"]), str(limit["comparison_operator"])
-            side = OPERATORS[operator]
-        except (KeyError, TypeError, ValueError):
+            given, operator = limit["threshold"], str(limit["comparison_operator"])
+            allowed, side = float(given), OPERATORS[operator]
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise BadBaseline(f"{file}: the constraint {name} isn't in SageMaker's form.") from None
+        if isinstance(given, bool) or not abs(allowed) <= LARGEST_THRESHOLD:
+            raise BadBaseline(f"{file}: the threshold of the constraint {name} is not a finite number.")
         if name.endswith(CONSTANT):
             continue
         result = outcome(name, allowed, side)
@@ -242,7 +268,7 @@ def held(limits: Mapping[str, Any], outcome: Outcome, file: str) -> list[Drop]:
         if math.isnan(value):
             found.append(Drop(name, value, allowed, 0.0, 0.0, 1.0, f"Metric {name} is undefined here.", operator))
             continue
-        sentence = f"Metric {name} with {value:.3f} was {operator} {allowed:g}."
+        sentence = f"Metric {name} with {short(value)} was {operator} {allowed:g}."
         found.append(Drop(name, value, allowed, side * (value - allowed), 0.0, p, sentence, operator))
     return found
 
@@ -264,14 +290,6 @@ def suggest(found: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
                 "comparison_operator": "GreaterThanThreshold" if name in problem.worse_above else "LessThanThreshold",
             }
             for name, value in found.items()
-            if is_known(value) and name not in problem.own
+            if is_known(value) and name not in problem.extra_figures
         },
     }
-
-
-def known_rows(rows: int, given: Mapping[str, Any]) -> int:
-    """Return how many rows a baseline's figures stand for."""
-    if rows > 0:
-        return rows
-    deviations = [number(each["standard_deviation"]) for each in given.values() if "standard_deviation" in each]
-    return UNKNOWN_ROWS if any(map(math.isfinite, deviations)) else UNKNOWN_ROWS_FEW

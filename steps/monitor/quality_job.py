@@ -11,7 +11,7 @@ from steps.common.html import page, table
 from steps.monitor import labels, quality, report
 from steps.monitor.binary import Binary
 from steps.monitor.contract import Job
-from steps.monitor.failures import BadSetting
+from steps.monitor.failures import BadSetting, UnreadableBatch
 from steps.monitor.labels import Joined
 from steps.monitor.multiclass import Multiclass
 from steps.monitor.quality import Baseline, Drop, Problem
@@ -19,6 +19,13 @@ from steps.monitor.regression import Regression
 
 MOST_BATCHES = 100
 """Batches that the page lists."""
+
+RULE = (
+    "A figure is violated only if it is worse by more than is allowed and chance alone would do that at most as often "
+    "as its limit says. The limit is stricter the more figures there are; once one is left to chance, so are those "
+    "that chance explains more easily. Worse by and Allowed are in the figure's own unit; of MAE and RMSE they are "
+    "shares of the registered figure, of bias registered RMSEs, of constraints distances from the threshold."
+)
 
 
 @dataclass
@@ -45,8 +52,10 @@ def run(job: Job) -> Outcome:
     limits = quality.read_limits(job.constraints, problem) if job.constraints else {}
     rows = problem.rows(joined.labels, joined.predictions)
     if lacking := problem.lacking(rows):
-        said = f"Not enough {lacking} to judge the model: {_labelled(joined)}."
+        said = f"Not enough {lacking} to judge the model: {_labelled(joined)}.{useless(joined)}"
         return _conclude(problem, joined, said, {}, [], "")
+    if mismatch := problem.mismatch(rows, before.figures if before else None):
+        raise UnreadableBatch(mismatch)
     found = problem.metrics(rows)
     drops = problem.compare(rows, before.figures) if before else []
     if limits:
@@ -78,6 +87,9 @@ def _conclude(
         "violation_count": len(violated),
         "sentence": said,
         "rows": len(joined.labels),
+        "contradictory_rows": joined.contradictory,
+        "rows_that_do_not_exist": joined.unknown_rows,
+        "labels_of_unknown_batches": joined.unknown_batches,
     }
     join = {
         "batches": [{**vars(batch), "unlabelled": batch.unlabelled} for batch in joined.batches],
@@ -102,15 +114,35 @@ def sentence(
 ) -> str:
     """Return the verdict in one sentence, and in another what has to be said beside it."""
     word, now = problem.headline(found)
-    of, note = _labelled(joined), problem.note(found)
-    violated = dict.fromkeys(drop.name for drop in drops if drop.violated)
-    if violated:
-        return f"Drift: the model has become worse ({', '.join(violated)}); {word} {now}; {of}.{note}"
-    if not drops:
-        return f"Measured: {word} {now}; {of}.{note}"
     old, was = before.headline if before else ("", "")
     compared = f" (it was {was})" if old == word else ""
-    return f"No drift: the model is as good as it was; {word} {now}{compared}; {of}.{note}"
+    rest = f"{word} {now}{compared}; {_labelled(joined)}.{problem.note(found)}{useless(joined)}"
+    violated = dict.fromkeys(drop.name for drop in drops if drop.violated)
+    if not drops:
+        return f"Measured: {rest}"
+    if violated:
+        happened = "has become worse" if before else "violates its constraints"
+        return f"Drift: the model {happened} ({', '.join(violated)}); {rest}"
+    return f"No drift: the model {'is as good as it was' if before else 'keeps its constraints'}; {rest}"
+
+
+def useless(joined: Joined) -> str:
+    """Return a sentence about labels that could not be used, if there are any."""
+    rows, missing, strange = joined.contradictory, joined.unknown_rows, joined.unknown_batches
+    parts = (
+        f"{rows} row{_s(rows)} {'has' if rows == 1 else 'have'} contradictory ones" if rows else "",
+        f"{missing} row{_s(missing)} {'does' if missing == 1 else 'do'} not exist" if missing else "",
+        f"{strange} label{_s(strange)} {'is of a batch that is' if strange == 1 else 'are of batches that are'} "
+        "not here (an earlier version's, perhaps)"
+        if strange
+        else "",
+    )
+    said = ", ".join(filter(None, parts))
+    return f" Labels that don't count: {said}." if said else ""
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def _labelled(joined: Joined) -> str:
@@ -123,6 +155,8 @@ def _violation(drop: Drop) -> dict[str, Any]:
         "metric_name": drop.name,
         "constraint_check_type": drop.kind,
         "description": drop.sentence,
+        "value": drop.now,
+        "compared_with": drop.before,
         "p_value": drop.p_value,
         "p_value_threshold": drop.p_threshold,
         "effect_size": drop.effect,
@@ -131,22 +165,26 @@ def _violation(drop: Drop) -> dict[str, Any]:
 
 
 def _page(verdict: dict, joined: Joined, drops: Sequence[Drop], pictures: str) -> str:
-    bad = "bad" if verdict["drift"] else "good"
-    body = [f'<p class="verdict {bad}">{escape(verdict["sentence"])}</p>', about.section()]
+    looks = f" {'bad' if verdict['drift'] else 'good'}" if drops else ""
+    # The predictions' own files say which version made them.
+    version = {"version": ", ".join(joined.versions)} if joined.versions else {}
+    judged = about.section(**version, made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+    body = [f'<p class="verdict{looks}">{escape(verdict["sentence"])}</p>', judged]
     if drops:
         rows = [
             (
                 drop.name,
                 "violated" if drop.violated else "passed",
                 drop.sentence,
-                f"{drop.effect:.3f}",
-                f"{drop.effect_threshold:.3f}",
+                quality.short(drop.effect),
+                quality.short(drop.effect_threshold),
                 report.chance(drop.p_value),
+                report.chance(drop.p_threshold) if drop.p_threshold else "not reached",
             )
             for drop in drops
         ]
-        head = ("Figure", "Outcome", "What was found", "Worse by", "Allowed", "By chance")
-        body.append(table(head, rows, "Figures against the registered ones"))
+        head = ("Figure", "Outcome", "What was found", "Worse by", "Allowed", "By chance", "Limit of chance")
+        body += [table(head, rows, "Figures against the registered ones and constraints"), f"<p>{RULE}</p>"]
     body += [pictures, _join(joined)]
     title = "The model's quality: drift" if verdict["drift"] else "The model's quality"
     return page(title, "\n".join(body), report.STYLE)
@@ -176,7 +214,5 @@ def _join(joined: Joined) -> str:
         "Contradictory",
         "No such row",
     )
-    unknown = (
-        f"<p>{joined.unknown_batches} labels are of batches that are not here.</p>" if joined.unknown_batches else ""
-    )
-    return f"<h2>Labels and predictions</h2>{table(head, rows, 'What the join found')}{unknown}"
+    lost = f"<p>{escape(useless(joined).strip())}</p>" if useless(joined) else ""
+    return f"<h2>Labels and predictions</h2>{table(head, rows, 'What the join found')}{lost}"

@@ -21,14 +21,11 @@ the same tests.
 The members: docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-quality-metrics.html. `inference_attribute`
 names the prediction.
 
-Error rates (`python -m bench.monitor.quality_rates`, R² near 0.8, errors with the tails of Student's t with 5 degrees
-of freedom, against a baseline of 180 rows): of 2,000 jobs of 48, 200 and 1,000 labels in which nothing had changed, 5,
-11 and 9 raised an alarm; of 300 each, 18, 97 and 100 % did where a third of the predictions were other rows', and 57,
-98 and 100 % where labels were a tenth higher. With what AWS's analyzer says of the baseline, which has no bias: 0, 3
-and 1 alarms, 20, 95 and 100 %, and 6, 39 and 74 %.
+`docs/measured.md` says how often this was wrong, and how often drift was found.
 """
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,7 +36,7 @@ from numpy.typing import NDArray
 
 from steps.monitor import quality, significance
 from steps.monitor.failures import UnreadableBatch
-from steps.monitor.quality import INFERENCE, Baseline, Drop, Outcome, Problem, member, number, upper
+from steps.monitor.quality import INFERENCE, Baseline, Drop, Outcome, Problem, member, number, upper, within
 
 SMALLEST = {"mae": 0.05, "rmse": 0.05, "r2": 0.02, "bias": 0.1}
 """The smallest differences that matter: shares of the baseline's MAE and RMSE, R² itself, and RMSEs."""
@@ -48,6 +45,9 @@ BINS = 10
 LEAST_PER_BIN = 5
 AWS_DEVIATIONS = 2
 """A figure's standard error in deviations of draws of 80 % of its rows without replacement: 1 / √(1 / 0.8 - 1)."""
+
+UNKNOWN_ROWS, UNKNOWN_ROWS_FEW = 200, quality.LEAST_ROWS
+"""Rows of a baseline that doesn't say how many: AWS gives standard deviations from 200 samples on."""
 
 BLOCKS, DRAWS = 250, 1_000
 ROWS_PER_FREEDOM = 8
@@ -196,11 +196,11 @@ class Regression(Problem):
     name = "Regression"
     key = "regression"
     worse_above = frozenset({"mae", "mse", "rmse"})
-    own = frozenset({"bias"})
+    extra_figures = frozenset({"bias"})
 
     def truth(self, cell: Any, place: str) -> float:
         """Return a label."""
-        return _number(cell, f"{place}, column label")
+        return _number(cell, place)
 
     def prediction(self, cells: Mapping[str, Any], place: str) -> float | None:
         """Return a prediction; none is empty or NaN."""
@@ -239,14 +239,20 @@ class Regression(Problem):
         """Return what a baseline's members say."""
         known = {name: number(members[name]["value"]) for name in ("mae", "mse", "rmse") if name in members}
         mse = known.get("mse", known.get("rmse", math.nan) ** 2)
-        mae, count = known["mae"], quality.known_rows(rows, {name: members[name] for name in known})
+        mae, count = known["mae"], _known_rows(rows, {name: members[name] for name in known})
         if not (math.isfinite(mse) and math.isfinite(mae) and mse >= 0 and mae >= 0):
+            raise ValueError("errors that are none")
+        if known.get("rmse", 0.0) < 0:
             raise ValueError("errors that are none")
         r2, bias = (number(members[name]["value"]) if name in members else math.nan for name in ("r2", "bias"))
         bins = [
             (float(each["predicted"]), float(each["observed"]["value"]), int(each["rows"]))
             for each in members.get("calibration", [])
         ]
+        within(r2, -sys.float_info.max)
+        within(bias, -sys.float_info.max, sys.float_info.max)
+        if not all(math.isfinite(mean) and math.isfinite(label) and size > 0 for mean, label, size in bins):
+            raise ValueError("bins that are none")
         residuals = members.get("residuals") or {}
         counts = [int(each) for each in residuals.get("rows", [])] if residuals.get("edges") == list(RESIDUALS) else []
         deviation = number(members["r2"].get("standard_deviation")) if "r2" in members else math.nan
@@ -311,3 +317,11 @@ def _number(cell: Any, place: str) -> float:
     if not abs(found) <= LARGEST:
         raise UnreadableBatch(f"{place}: not a finite number.")
     return found
+
+
+def _known_rows(rows: int, given: Mapping[str, Any]) -> int:
+    """Return how many rows a baseline's figures stand for."""
+    if rows > 0:
+        return rows
+    deviations = [number(each["standard_deviation"]) for each in given.values() if "standard_deviation" in each]
+    return UNKNOWN_ROWS if any(map(math.isfinite, deviations)) else UNKNOWN_ROWS_FEW

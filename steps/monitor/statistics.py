@@ -96,7 +96,7 @@ def read(file: Path) -> Table:
     Raises:
         BadBaseline: the file isn't one, naming the feature at fault.
     """
-    content = read_json(file)
+    content = read_json(file, "baseline_statistics")
     name = "dataset"
     try:
         rows = int(content["dataset"]["item_count"])

@@ -98,6 +98,7 @@ def test_a_models_figures_are_published_where_a_setting_says_so(job, capsys):
 
 def test_too_few_labels_publish_no_figure(job):
     job.predictions([0.5] * 48)
+    job.arrive([])
     assert job.run(publish_cloudwatch_metrics="Enabled") == 0
     assert published(job) == {"violations": 0.0}
 
@@ -192,8 +193,7 @@ def test_too_few_labels_are_no_drift_and_no_error(job, count):
     labels, probabilities = scored(48)
     job.register()
     job.predictions(probabilities)
-    if count:
-        job.arrive(labels[:count])
+    job.arrive(labels[:count])
     assert job.run() == 0
     verdict = job.container.read("verdict.json")
     assert verdict["drift"] is False
@@ -316,6 +316,7 @@ def test_no_predictions(job):
 @pytest.mark.parametrize("content", ["{", "{}", '{"binary_classification_metrics": {"auc": 3}}'])
 def test_a_baseline_that_is_none(job, content):
     job.predictions([0.5] * 48)
+    job.arrive([])
     (job.container.root / "processing/input/evaluation.json").write_text(content)
     assert job.failed(baseline_statistics="/opt/ml/processing/input/evaluation.json").startswith("evaluation.json: ")
 
