@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from steps.monitor.conftest import BINARY, CLINIC, MULTICLASS, REGRESSION, classified, scored
+from steps.monitor.conftest import BINARY, CLINIC, MULTICLASS, REGRESSION, classified, members, merge, register, scored
 
 HEADER = {"csv": {"header": True}}
 
@@ -109,6 +109,14 @@ def test_predictions_and_labels_that_share_no_class(job):
     )
 
 
+def test_a_model_that_says_only_a_class_of_its_baseline_is_judged(job):
+    before = {"multiclass_classification_metrics": members(MULTICLASS, ["a", "b", "c"] * 60, ["a", "b", "c"] * 60)}
+    job.container.put([["c"]] * 60, f"{CLINIC}/clinic.csv.out")
+    job.arrive(["a", "b"] * 30)
+    assert job.run(problem_type=MULTICLASS, baseline_statistics=register(job, before)) == 0
+    assert job.container.read("verdict.json")["drift"] is True
+
+
 @pytest.mark.parametrize("variable", ["dataset_source", "ground_truth_source"])
 def test_one_host_of_several_judges_and_none_where_files_are_spread(job, variable):
     labels, probabilities = scored(60)
@@ -169,6 +177,13 @@ def test_numbers_of_rows_that_are_none(job, number):
     job.predictions([0.5] * 48)
     (job.labels / "first.csv").write_text(f"batch,row,label\n{CLINIC},{number},1\n")
     assert job.failed() == "first.csv, row 1, column row: not a row number."
+
+
+def test_a_merged_label_at_fault_is_named_by_its_place(job):
+    job.container.setenv("ground_truth_source", "")
+    job.container.put([], "merged.jsonl").write_text(merge([7], [0.5]))
+    said = job.failed({"sagemakerMergeJson": {}}, problem_type=BINARY, probability_attribute="0")
+    assert said == "merged.jsonl, line 1, groundTruthData: neither 0 nor 1."
 
 
 def test_columns_that_occur_twice(job):
