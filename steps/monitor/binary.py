@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steps.monitor import matrix, quality
+from steps.monitor import matrix, quality, ranking
 from steps.monitor.contract import Job
 from steps.monitor.failures import BadSetting, UnreadableBatch
 from steps.monitor.quality import (
@@ -53,9 +53,6 @@ SMALLEST = {"auc": 0.02, "brier": 0.02, "calibration": 0.03}
 """The smallest differences that matter."""
 
 BINS, LEAST_PER_BIN = 10, 5
-POINTS = 200
-"""Points of a curve, at most, besides its ends."""
-
 OF_CONSTANT = ("recall", "precision", "accuracy", "f0_5", "f1", "f2")
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
@@ -92,29 +89,9 @@ class Figures:
     confusion: Labels = field(default_factory=lambda: np.zeros((2, 2), dtype=np.int64))
 
 
-def delong(labels: Labels, scores: Probabilities) -> tuple[float, float]:
-    """Return the AUC and its standard deviation; both labels occur at least twice."""
-    positive, negative = np.sort(scores[labels == 1]), np.sort(scores[labels == 0])
-
-    def below(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-        left, right = np.searchsorted(others, values, "left"), np.searchsorted(others, values, "right")
-        return (left + right) / (2 * len(others))
-
-    of_positive, of_negative = below(positive, negative), 1 - below(negative, positive)
-    variance = of_positive.var(ddof=1) / len(positive) + of_negative.var(ddof=1) / len(negative)
-    return float(of_positive.mean()), math.sqrt(float(variance))
-
-
-def hanley(area: float, positive: int, negative: int) -> float:
-    """Return Hanley and McNeil's standard deviation of an AUC."""
-    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
-    spread = area * (1 - area) + (positive - 1) * (q1 - area**2) + (negative - 1) * (q2 - area**2)
-    return math.sqrt(max(0.0, spread) / (positive * negative))
-
-
 def figures(labels: Labels, probabilities: Probabilities) -> Figures:
     """Return the figures of labelled rows."""
-    area, deviation = delong(labels, probabilities)
+    area, deviation = ranking.delong(labels, probabilities)
     places = np.minimum((probabilities * BINS).astype(int), BINS - 1)
     bins = [
         (float(probabilities[places == place].mean()), float(labels[places == place].mean()), int(count))
@@ -159,7 +136,7 @@ def read(members: Mapping[str, Any]) -> Figures:
     within(deviation, high=sys.float_info.max)
     # Only a file with a Brier score has DeLong's deviation: that of AWS's analyzer is another one.
     if not math.isnan(area) and (math.isnan(deviation) or "brier" not in members):
-        deviation = hanley(area, positive, negative)
+        deviation = ranking.hanley(area, positive, negative)
     bins = [
         (within(float(each["predicted"])), within(_observed(each["observed"])), int(each["rows"]))
         for each in members.get("calibration", [])
@@ -234,28 +211,6 @@ def of_matrix(cells: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     return found
 
 
-def curves(labels: Labels, scores: Probabilities) -> dict[str, dict[str, list[float]]]:
-    """Return the two curves of SageMaker's form, a point per threshold; of many thresholds, some."""
-    order = np.argsort(-scores, kind="stable")
-    hits, ranked = np.cumsum(labels[order]), scores[order]
-    ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
-    if len(ends) > POINTS:
-        ends = ends[np.linspace(0, len(ends) - 1, POINTS).round().astype(int)]
-    positive, negative = int(labels.sum()), int(len(labels) - labels.sum())
-    recalls, precisions = hits[ends] / positive, hits[ends] / (ends + 1)
-    false_alarms = (ends + 1 - hits[ends]) / negative
-    return {
-        "receiver_operating_characteristic_curve": {
-            "false_positive_rates": [0.0, *false_alarms.tolist(), 1.0],
-            "true_positive_rates": [0.0, *recalls.tolist(), 1.0],
-        },
-        "precision_recall_curve": {
-            "precisions": [float(precisions[0]), *precisions.tolist()],
-            "recalls": [0.0, *recalls.tolist()],
-        },
-    }
-
-
 def metrics(rows: Rows) -> dict[str, Any]:
     """Return `binary_classification_metrics`; Brier score and calibration are added to SageMaker's members.
 
@@ -271,7 +226,7 @@ def metrics(rows: Rows) -> dict[str, Any]:
         found[f"{name}{CONSTANT}"] = member(float(always[name][0]))
     if rows.probabilities is None:
         return found
-    found |= curves(rows.labels, rows.probabilities)
+    found |= ranking.curves(rows.labels, rows.probabilities)
     now = figures(rows.labels, rows.probabilities)
     found["auc"] = member(now.auc, now.auc_deviation)
     found["brier"] = member(now.brier)
@@ -363,7 +318,7 @@ class Binary(Problem):
             if name == "auc":
                 if rows.probabilities is None:
                     return math.nan, 1.0
-                area, deviation = delong(rows.labels, rows.probabilities)
+                area, deviation = ranking.delong(rows.labels, rows.probabilities)
                 return area, upper(side * (area - allowed), deviation)
             return of_cells(name, allowed, side)
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from steps.monitor import binary, quality
+from steps.monitor import binary, quality, ranking
 from steps.monitor.conftest import (
     BINARY,
     CLASSES,
@@ -110,7 +110,7 @@ def test_the_documented_example_of_two_classes():
 def test_curves_have_a_point_for_each_threshold():
     labels, probabilities = scored(500, 5)
     labels, probabilities = np.array(labels), np.round(probabilities, 2)
-    found = binary.curves(labels, probabilities)
+    found = ranking.curves(labels, probabilities)
     roc, recall = found["receiver_operating_characteristic_curve"], found["precision_recall_curve"]
     at = [probabilities >= threshold for threshold in np.unique(probabilities)[::-1]]
     recalls = [said[labels == 1].mean() for said in at]
@@ -123,10 +123,10 @@ def test_curves_have_a_point_for_each_threshold():
 
 def test_a_curve_of_many_thresholds_keeps_its_area():
     labels, probabilities = (np.array(part) for part in scored(5_000, 5))
-    roc = binary.curves(labels, probabilities)["receiver_operating_characteristic_curve"]
-    assert len(roc["true_positive_rates"]) == binary.POINTS + 2
+    roc = ranking.curves(labels, probabilities)["receiver_operating_characteristic_curve"]
+    assert len(roc["true_positive_rates"]) == ranking.POINTS + 2
     area = np.trapezoid(roc["true_positive_rates"], roc["false_positive_rates"])
-    assert area == pytest.approx(binary.delong(labels, probabilities)[0], abs=0.005)
+    assert area == pytest.approx(ranking.delong(labels, probabilities)[0], abs=0.005)
 
 
 def test_the_documented_example_of_numbers():
