@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from steps.monitor import binary
+from steps.monitor import binary, ranking
 from steps.monitor.conftest import CLINIC, Quality, page, scored
 
 
@@ -16,18 +16,18 @@ def test_the_auc_is_the_share_of_pairs_in_order():
     probabilities = probabilities.round(1)
     pairs = itertools.product(probabilities[labels == 1], probabilities[labels == 0])
     expected = np.mean([1.0 if a > b else 0.5 if a == b else 0.0 for a, b in pairs])
-    assert binary.delong(labels, probabilities)[0] == pytest.approx(expected)
+    assert ranking.delong(labels, probabilities)[0] == pytest.approx(expected)
 
 
 def test_delongs_deviation_is_the_spread_of_many_draws():
     areas, deviations = [], []
     for seed in range(400):
         labels, probabilities = map(np.array, scored(200, seed))
-        area, deviation = binary.delong(labels, probabilities)
+        area, deviation = ranking.delong(labels, probabilities)
         areas.append(area)
         deviations.append(deviation)
     assert np.mean(deviations) == pytest.approx(np.std(areas), rel=0.12)
-    assert binary.hanley(float(np.mean(areas)), 92, 108) == pytest.approx(np.std(areas), rel=0.25)
+    assert ranking.hanley(float(np.mean(areas)), 92, 108) == pytest.approx(np.std(areas), rel=0.25)
 
 
 def test_figures_are_those_of_the_definitions():
