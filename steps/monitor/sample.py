@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
 from steps.monitor import broken, relation
@@ -51,6 +52,8 @@ def draw(source: Source) -> list[Drawn]:
     Rows of a big text file are those that follow random places of it; its number of rows is estimated from the
     length of these.
     """
+    if source.format == "parquet":
+        return _draw_parquet(source)
     return merged(_from_file(source, file) for file in source.files)
 
 
@@ -59,12 +62,14 @@ def merged(draws: Iterable[Iterable[Drawn]]) -> list[Drawn]:
     return sorted((drawn for draw in draws for drawn in draw), key=lambda drawn: drawn.key)[:ROWS]
 
 
-def _from_file(source: Source, file: Path) -> list[Drawn]:
+def _generator(source: Source, file: Path) -> np.random.Generator:
     seed = hashlib.md5(source.name_of(file).encode(), usedforsecurity=False).digest()
-    rng = np.random.default_rng(int.from_bytes(seed, "big"))
-    if source.format == "parquet":
-        rows, count = _parquet(source, file, rng)
-    elif source.format == "json" and not source.lines:
+    return np.random.default_rng(int.from_bytes(seed, "big"))
+
+
+def _from_file(source: Source, file: Path) -> list[Drawn]:
+    rng = _generator(source, file)
+    if source.format == "json" and not source.lines:
         rows = [_of_object(content, source) for _, content in broken.records(file, by_line=False)]
         count = len(rows)
     else:
@@ -161,27 +166,74 @@ def _present(cell: str, source: Source) -> str | None:
     return None if not cell or cell in source.missing else cell
 
 
-def _parquet(source: Source, file: Path, rng: np.random.Generator) -> tuple[list[tuple[str | None, ...]], int]:
-    """Return random rows of at most GROUPS row groups, which lie evenly over the file, and its number of rows."""
-    path = relation.text(str(file))
+def _draw_parquet(source: Source) -> list[Drawn]:
+    """Return the rows with the smallest keys of Parquet files, of which only the row groups that hold these are read.
+
+    A file's keys are known from its number of rows; what no other file's keys leave room for is never read.
+    """
     with relation.connect() as engine:
-        found = engine.execute(
-            f"SELECT DISTINCT row_group_id, row_group_num_rows FROM parquet_metadata({path}) ORDER BY row_group_id"
-        ).fetchall()
-        sizes = np.array([size for _, size in found], dtype=np.int64)
-        ends = np.cumsum(sizes)
-        chosen = np.arange(len(sizes))
-        if len(sizes) > GROUPS:
-            chosen = np.floor((np.arange(GROUPS) + rng.random()) * len(sizes) / GROUPS).astype(int)
-        within = np.cumsum(sizes[chosen])
-        if not len(within) or not within[-1]:
-            return [], 0
-        picked = np.sort(rng.choice(within[-1], min(within[-1], ROWS), replace=False))
-        group = np.searchsorted(within, picked, side="right")
-        places = picked - within[group] + ends[chosen[group]]
-        columns = ", ".join(f"{relation.quoted_name(name)}::VARCHAR" for name in source.names)
-        rows: Sequence[tuple[Any, ...]] = engine.execute(
-            f"SELECT {columns} FROM {relation.parquet([file])} "
-            f"WHERE file_row_number IN ({', '.join(map(str, places))}) ORDER BY file_row_number"
-        ).fetchall()
-    return [tuple(_present(cell or "", source) for cell in row) for row in rows], int(ends[-1])
+        sizes = _group_sizes(source, engine)
+        drawn = [_places(_generator(source, file), sizes[file]) for file in source.files]
+        keys = np.sort(np.concatenate([keys for keys, _ in drawn]))
+        last = keys[:ROWS][-1] if len(keys) else 0.0
+        found = []
+        for file, (keys, places) in zip(source.files, drawn, strict=True):
+            some = int(np.searchsorted(keys, last, side="right"))
+            rows = _rows_at(source, file, places[:some], engine)
+            found.append([Drawn(key, row) for key, row in zip(keys[:some].tolist(), rows, strict=True)])
+    return merged(found)
+
+
+def _group_sizes(source: Source, engine: DuckDBPyConnection) -> dict[Path, NDArray[np.int64]]:
+    """Return the rows of each row group of each file."""
+    paths = ", ".join(relation.text(str(file)) for file in source.files)
+    found: dict[str, list[int]] = {}
+    for name, size in engine.execute(
+        "SELECT file_name, row_group_num_rows FROM "
+        f"(SELECT DISTINCT file_name, row_group_id, row_group_num_rows FROM parquet_metadata([{paths}])) "
+        "ORDER BY file_name, row_group_id"
+    ).fetchall():
+        found.setdefault(name, []).append(size)
+    return {file: np.array(found.get(str(file), []), dtype=np.int64) for file in source.files}
+
+
+def _places(rng: np.random.Generator, sizes: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return a file's smallest keys and the rows that have them, counted from 0.
+
+    The rows lie in at most GROUPS row groups, evenly over the file; those with the smallest keys lie in the same
+    ones, so that a file of which few rows are wanted is hardly read.
+
+    Args:
+        rng: the file's.
+        sizes: rows of each of its row groups.
+    """
+    ends = np.cumsum(sizes)
+    chosen = np.arange(len(sizes))
+    if len(sizes) > GROUPS:
+        chosen = np.floor((np.arange(GROUPS) + rng.random()) * len(sizes) / GROUPS).astype(int)
+    within = np.cumsum(sizes[chosen])
+    if not len(within) or not within[-1]:
+        return np.zeros(0), np.zeros(0, dtype=np.int64)
+    picked = rng.choice(within[-1], min(within[-1], ROWS), replace=False)
+    group = np.searchsorted(within, picked, side="right")
+    # Groups in a random order, larger ones rather earlier, so that each row is as likely to come early as any other
+    # (Efraimidis and Spirakis 2006, doi:10.1016/j.ipl.2005.11.003).
+    turns = np.argsort(np.argsort(rng.standard_exponential(len(chosen)) / np.maximum(sizes[chosen], 1)))
+    together = np.argsort(turns[group], kind="stable")
+    picked, group = picked[together], group[together]
+    return smallest_keys(rng, int(ends[-1]), len(picked)), picked - within[group] + ends[chosen[group]]
+
+
+def _rows_at(
+    source: Source, file: Path, places: NDArray[np.int64], engine: DuckDBPyConnection
+) -> list[tuple[str | None, ...]]:
+    """Return the rows at places of a Parquet file, in the places' order."""
+    if not len(places):
+        return []
+    columns = ", ".join(f"{relation.quoted_name(name)}::VARCHAR" for name in source.names)
+    found: Sequence[tuple[Any, ...]] = engine.execute(
+        f"SELECT {columns} FROM {relation.parquet([file])} "
+        f"WHERE file_row_number IN ({', '.join(map(str, places))}) ORDER BY file_row_number"
+    ).fetchall()
+    order = np.argsort(np.argsort(places))
+    return [tuple(_present(cell or "", source) for cell in found[place]) for place in order.tolist()]

@@ -244,6 +244,30 @@ def test_the_draw_is_uniform_and_the_same_every_time(tmp_path):
     assert gap < 1.95 / math.sqrt(sample.ROWS)
 
 
+def test_of_parquet_files_only_the_rows_that_count_are_read(tmp_path):
+    """All files' draw is what each file's own draw would give, and takes its rows from few row groups."""
+    files = []
+    for number in range(6):
+        files.append(tmp_path / f"{number}.parquet")
+        with relation.connect() as engine:
+            rows = f"SELECT {number} AS a, range AS b FROM range({20_000 + 5_000 * number})"
+            engine.execute(f"COPY ({rows}) TO '{files[-1]}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
+    given = source(*files, names=("a", "b"), format="parquet", types={"a": "BIGINT", "b": "BIGINT"})
+    drawn = sample.draw(given)
+    assert drawn == sample.merged(sample.draw(replace(given, files=(file,))) for file in files)
+    assert len({each.cells for each in drawn}) == sample.ROWS
+    groups = {(each.cells[0], int(each.cells[1] or 0) // 2048) for each in drawn}
+    assert len(groups) <= 2 * len(files) + sample.GROUPS
+
+
+def test_a_small_row_group_is_no_likelier_to_come_early():
+    sizes = np.array([5_000, 500, 5_000])
+    early = [sample._places(np.random.default_rng(seed), sizes)[1][:20] for seed in range(600)]
+    share = np.mean([((places >= 5_000) & (places < 5_500)).mean() for places in early])
+    # Twenty rows are of one group, so that there are 600 throws: the bounds are three deviations wide.
+    assert abs(share - 500 / 10_500) < 3 * math.sqrt(500 / 10_500 / 600)
+
+
 def test_draws_of_files_of_different_sizes_merge_in_proportion(tmp_path):
     big = write(tmp_path / "big.csv", [["big", 1]] * 90_000)
     small = write(tmp_path / "small.csv", [["small", 1]] * 10_000)
