@@ -6,8 +6,8 @@ identity below `dataset_source` (or in `dataset_source` itself, and the variable
 and only the folders of predictions that they name are read: `dataset_source` may hold all runs as they are. Labels
 are CSV files with the columns batch, row and label, or JSON lines of the same names, below `ground_truth_source`; a
 row's number counts from 1 over all of its batch's files, in the order of their names; a blank line is a row that
-wasn't scored, a header line is none. Labels may come late, twice,
-or for some rows only: the join says what is missing, and leaves out a row whose labels contradict each other.
+wasn't scored, a header line is none. Labels may come late, twice, or for some rows only: the join says what is
+missing, and leaves out a row whose labels contradict each other.
 
 Where both stand beside each other already, `pairs` reads them. What a label and a prediction are is the problem type's.
 """
