@@ -7,13 +7,12 @@ ended without a word (a lost event) waits again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from functions.common.failures import BatchRefused
-from functions.common.objects import Object, batch_id
+from functions.common.objects import Object, at_once, batch_id
 from functions.common.place import Place, client, read_json, write_json
 
 CLAIMED, SCORED, REFUSED, FAILED = "claimed", "scored", "refused", "failed"
@@ -173,7 +172,6 @@ def entries(place: Place) -> Iterator[Entry]:
     """Give every entry, the one that arrived last first."""
     pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=place.data_bucket, Prefix=PREFIX)
     keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-    with ThreadPoolExecutor(16) as pool:
-        values = list(pool.map(lambda key: read_json(place.data_bucket, key), keys))
+    values = at_once(lambda key: read_json(place.data_bucket, key), keys)
     found = [Entry.parse(value[0]) for value in values if value]
     yield from sorted(found, key=lambda entry: entry.batch.arrived, reverse=True)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from functions.common.place import client, split
 
 CHECKSUMS = ("ChecksumSHA256", "ChecksumSHA1", "ChecksumCRC64NVME", "ChecksumCRC32C", "ChecksumCRC32")
 """From the one that says most about the content to the one that says least."""
+
+
+AT_ONCE = 16
+"""Calls of AWS that a function makes beside each other."""
+
+Item, Answer = TypeVar("Item"), TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,12 @@ class Object:
     version: str
     size: int
     modified: datetime
+
+
+def at_once(ask: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
+    """Return what `ask` answers for each item, in their order, asking for many beside each other."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(ask, items))
 
 
 def list_objects(url: str) -> list[Object]:
@@ -57,8 +70,7 @@ def contents(url: str, empty: bool = True) -> dict[str, str]:
     """
     bucket, _ = split(url)
     keys = [item.key for item in list_objects(url) if item.size or empty]
-    with ThreadPoolExecutor(16) as pool:
-        return dict(zip(keys, pool.map(lambda key: _content(bucket, key), keys), strict=True))
+    return dict(zip(keys, at_once(lambda key: _content(bucket, key), keys), strict=True))
 
 
 def _content(bucket: str, key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from functions.common.failures import NoApprovedModel
 from functions.common.place import Place, client, read_json, split
 
 
@@ -30,6 +31,14 @@ def champion(place: Place) -> dict | None:
     return describe(newest["ModelPackageArn"]) if newest else None
 
 
+def approved(place: Place) -> dict:
+    """Return the champion. Raises NoApprovedModel: there is none."""
+    package = champion(place)
+    if package is None:
+        raise NoApprovedModel(f"No version of {place.project} is approved.")
+    return package
+
+
 def describe(package_arn: str) -> dict:
     """Return DescribeModelPackage's answer."""
     return client("sagemaker").describe_model_package(ModelPackageName=package_arn)
@@ -42,19 +51,22 @@ def archive(package: dict) -> str:
 
 def baseline(package: dict) -> tuple[str, str] | None:
     """Return the S3 URLs of a version's statistics and constraints, or None."""
-    for holder in ("DriftCheckBaselines", "ModelMetrics"):
-        quality = package.get(holder, {}).get("ModelDataQuality", {})
-        if "Statistics" in quality and "Constraints" in quality:
-            return quality["Statistics"]["S3Uri"], quality["Constraints"]["S3Uri"]
-    return None
+    found = _registered(package, "ModelDataQuality", "Statistics", "Constraints")
+    return (found[0], found[1]) if found else None
 
 
 def evaluation(package: dict) -> str | None:
     """Return the S3 URL of the figures that a version was registered with, or None."""
+    found = _registered(package, "ModelQuality", "Statistics")
+    return found[0] if found else None
+
+
+def _registered(package: dict, kind: str, *files: str) -> list[str] | None:
+    """Return the S3 URLs of files that a version was registered with, or None unless all are there."""
     for holder in ("DriftCheckBaselines", "ModelMetrics"):
-        quality = package.get(holder, {}).get("ModelQuality", {})
-        if "Statistics" in quality:
-            return quality["Statistics"]["S3Uri"]
+        found = package.get(holder, {}).get(kind, {})
+        if all(file in found for file in files):
+            return [found[file]["S3Uri"] for file in files]
     return None
 
 

@@ -11,7 +11,6 @@ from functions.common.batches import NEWEST, arrivals, named
 from functions.common.failures import (
     BatchRefused,
     ImageNotPromoted,
-    NoApprovedModel,
     NoBaseline,
     NoBatchWaiting,
 )
@@ -32,9 +31,7 @@ def resolve_batch(event: dict) -> dict[str, str]:
         NoApprovedModel, NoBaseline, ImageNotPromoted, NoBatchWaiting, NoSuchBatch, BatchRefused: as named.
     """
     place = Place.here()
-    package = registry.champion(place)
-    if package is None:
-        raise NoApprovedModel(f"No version of {place.project} is approved.")
+    package = registry.approved(place)
     files = registry.baseline(package)
     if files is None:
         raise NoBaseline(f"{package['ModelPackageArn']} carries no statistics and constraints to watch batches by.")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 from functions.common import ledger, registry
 from functions.common.batches import CANARY, GROUND_TRUTH, require_below
 from functions.common.failures import (
-    NoApprovedModel,
     NoBaseline,
     NoGroundTruth,
     NothingToJudge,
     OnlyOlderScored,
 )
-from functions.common.objects import contents, list_objects, training_set
+from functions.common.objects import at_once, contents, list_objects, training_set
 from functions.common.place import Place, put_json, split
 from functions.resolve.champion import volume_key
 
@@ -34,9 +32,7 @@ def resolve_quality(event: dict) -> dict[str, str]:
     place = Place.here()
     url = event["ground_truth_url"]
     require_below(place, "GroundTruthUrl", url, GROUND_TRUTH, "labels arrive")
-    package = registry.champion(place)
-    if package is None:
-        raise NoApprovedModel(f"No version of {place.project} is approved.")
+    package = registry.approved(place)
     figures = registry.evaluation(package)
     if figures is None:
         raise NoBaseline(f"{package['ModelPackageArn']} carries no figures that labels could be held against.")
@@ -83,9 +79,8 @@ def _predictions(place: Place, version: int) -> list[str]:
         raise OnlyOlderScored(
             f"Version {version} of {place.project} has scored no batch yet: the labels tell of older versions."
         )
-    with ThreadPoolExecutor(16) as pool:
-        found = pool.map(lambda entry: list_objects(f"{entry.predictions}/"), own)
-        keys = [item.key for objects in found for item in objects]
+    found = at_once(lambda entry: list_objects(f"{entry.predictions}/"), own)
+    keys = [item.key for objects in found for item in objects]
     return keys + [place.run(entry.execution, ledger.BESIDE) for entry in own]
 
 
