@@ -40,7 +40,7 @@ def violations(batch: Rows, baseline: Rows) -> list[checks.Check]:
     limits = constraints.suggest(before)
     threshold = limits["monitoring_config"]["significance_constraints"]["multivariate_threshold"]
     together = multivariate.check(_codes(batch, before), _codes(baseline, before), threshold)
-    found = checks.run(sketch(batch), before, limits, [together] if together else [])
+    found = checks.run(sketch(batch), before, limits, together)
     return [check for check in found if check.violated]
 
 

@@ -170,7 +170,7 @@ def check(seen: Seen, before: Table, limits: dict, job: Job) -> Outcome:
         EmptyBatch: there is no row.
     """
     require_rows(seen.table, job)
-    found = checks.run(seen.table, before, limits, [seen.together] if seen.together else [])
+    found = checks.run(seen.table, before, limits, seen.together)
     violated = [each for each in found if each.violated]
     if seen.source:
         for each in violated:

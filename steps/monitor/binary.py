@@ -24,6 +24,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,12 @@ class Rows:
     def at(cls, threshold: float, labels: Labels, probabilities: Probabilities) -> "Rows":
         """Return rows whose predicted label is 1 from a probability on."""
         return cls(labels, (probabilities >= threshold).astype(np.int64), probabilities)
+
+    @cached_property
+    def figures(self) -> "Figures":
+        """What the probabilities, which have to be there, say of the model."""
+        assert self.probabilities is not None
+        return figures(self.labels, self.probabilities)
 
 
 @dataclass(frozen=True)
@@ -227,7 +234,7 @@ def metrics(rows: Rows) -> dict[str, Any]:
     if rows.probabilities is None:
         return found
     found |= ranking.curves(rows.labels, rows.probabilities)
-    now = figures(rows.labels, rows.probabilities)
+    now = rows.figures
     found["auc"] = member(now.auc, now.auc_deviation)
     found["brier"] = member(now.brier)
     found["calibration"] = [
@@ -302,7 +309,7 @@ class Binary(Problem):
     def compare(self, rows: Rows, before: Figures) -> list[Drop]:
         """Return what has become of each figure that the baseline knows."""
         if rows.probabilities is not None and not math.isnan(before.auc):
-            return compare(rows.labels, rows.probabilities, figures(rows.labels, rows.probabilities), before)
+            return compare(rows.labels, rows.probabilities, rows.figures, before)
         now = confusion(rows.labels, rows.predicted)
         return [
             matrix.accuracy_drop(int(np.trace(now)), int(now.sum()), int(np.trace(before.confusion)), before.rows),
@@ -335,7 +342,7 @@ class Binary(Problem):
 
         if rows.probabilities is None:
             return quality_pictures.confusion(["0", "1"], confusion(rows.labels, rows.predicted))
-        now = figures(rows.labels, rows.probabilities)
+        now = rows.figures
         return quality_pictures.calibration(now.calibration, before.figures.calibration if before else [])
 
 

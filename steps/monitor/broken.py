@@ -106,14 +106,19 @@ def records(file: Path, by_line: bool, name: str | None = None) -> Iterator[tupl
     for number, line in lines(file, name):
         if not line.strip():
             continue
-        try:
-            content = json.loads(line)
-        except ValueError:
-            raise UnreadableBatch(f"{name}, line {number}: not readable as JSON.") from None
-        if not isinstance(content, dict):
-            raise UnreadableBatch(f"{name}, line {number}: not a JSON object.")
         row += 1
-        yield row, content
+        yield row, record(line, f"{name}, line {number}")
+
+
+def record(line: str, place: str) -> dict[str, Any]:
+    """Return the object of a line of JSON. Raises UnreadableBatch where it isn't one."""
+    try:
+        content = json.loads(line)
+    except ValueError:
+        raise UnreadableBatch(f"{place}: not readable as JSON.") from None
+    if not isinstance(content, dict):
+        raise UnreadableBatch(f"{place}: not a JSON object.")
+    return content
 
 
 def _array(file: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:

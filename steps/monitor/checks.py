@@ -85,8 +85,8 @@ class Check:
         return self.p_value is None or (self.p_threshold is not None and self.p_value <= self.p_threshold)
 
 
-def run(batch: Table, baseline: Table, constraints: dict, more: Sequence[Check] = ()) -> list[Check]:
-    """Return every check's outcome; `more` are checks from elsewhere that share the correction."""
+def run(batch: Table, baseline: Table, constraints: dict, together: Check | None = None) -> list[Check]:
+    """Return every check's outcome; `together`, the classifier's if it has one, shares the correction."""
     config = constraints["monitoring_config"]
     if config["evaluate_constraints"] != "Enabled":
         return []
@@ -101,7 +101,7 @@ def run(batch: Table, baseline: Table, constraints: dict, more: Sequence[Check] 
             checks.append(Check(name, "extra_column_check", sentence, effect=1))
         elif name in baseline.columns:
             checks += column_checks(name, column, baseline.columns[name], limits[name], config_of(limits[name], config))
-    checks += more
+    checks += [together] if together else []
     correct(checks, config["significance_constraints"])
     return checks
 

@@ -208,12 +208,7 @@ def _of_cells(cells: list[str], names: list[str], problem: Problem, place: str) 
 
 def _of_record(text: str, problem: Problem, place: str) -> Any:
     """Return what a line of JSON says."""
-    try:
-        row = json.loads(text)
-    except ValueError:
-        raise UnreadableBatch(f"{place}: not readable as JSON.") from None
-    if not isinstance(row, dict):
-        raise UnreadableBatch(f"{place}: not a JSON object.")
+    row = broken.record(text, place)
     wanted = problem.wanted(problem.json_key)
     # A row that the model rejected has an error in the place of its prediction.
     if "error" in row and not all(name in row for name in wanted.values()):

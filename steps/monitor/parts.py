@@ -227,7 +227,7 @@ def check(job: Job) -> analysis.Outcome:
     limits, before = analysis.read_limits(job)
     analysis.require_rows(seen.table, job)
     together = analysis.together(seen.drawn, seen.names, before, limits)
-    found = checks.run(seen.table, before, limits, [together] if together else [])
+    found = checks.run(seen.table, before, limits, together)
     for each in found:
         each.rows = rows.get(key(each), []) if each.violated else []
     return analysis.conclude(seen.table, before, limits, found)

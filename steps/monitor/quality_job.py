@@ -214,5 +214,6 @@ def _join(joined: Joined) -> str:
         "Contradictory",
         "No such row",
     )
-    lost = f"<p>{escape(useless(joined).strip())}</p>" if useless(joined) else ""
+    lost = useless(joined).strip()
+    lost = f"<p>{escape(lost)}</p>" if lost else ""
     return f"<h2>Labels and predictions</h2>{table(head, rows, 'What the join found')}{lost}"
