@@ -27,6 +27,7 @@ from xml.sax.saxutils import escape
 from localaws import disk
 from localaws.access import policies
 from localaws.access.front import Refused, refuse
+from localaws.emulator.persistence import Files
 from localaws.errors import ApiError, InternalFailure
 
 Emit = Callable[[str, str, str, dict[str, Any]], Future[None]]
@@ -43,18 +44,10 @@ _ACTION = re.compile(rb"(?:.*&)?Action=(\w+)")
 _ONLY_READS = re.compile(rb"(?:.*&)?Action=(?:Get(?!SessionToken|FederationToken)|List|Describe)")
 """The beginning of a request of IAM's protocol that changes nothing."""
 
-_failed: ContextVar[list[Exception]] = ContextVar("failed")
-"""What could not be written for the request that is being answered."""
-
 _ROOM_PER_BYTE = 3
 """Bytes that a byte of a request may take: as a part, in an object that is put together, and as text."""
 
 _ACTION_WITHIN = 256
-_COPIES = 20
-"""Attempts at copying a table that another thread changes."""
-
-SAVE_SECONDS = 0.005
-"""Calls that end within this time share one save."""
 
 
 def load(port: int, state: Path, emit: Emit) -> Embedded:
@@ -85,7 +78,7 @@ def load(port: int, state: Path, emit: Emit) -> Embedded:
         os.environ.pop(name, None)
     _unpack_functions_in(state / "functions")
     from ministack import app as ministack
-    from ministack.core import hypercorn_compat, persistence
+    from ministack.core import hypercorn_compat
 
     hypercorn_compat.install()
     _own_delivery(ministack, emit)
@@ -94,8 +87,7 @@ def load(port: int, state: Path, emit: Emit) -> Embedded:
     _whole_alarms(ministack)
     _own_metrics_of_alarms(ministack)
     _whole_bus_policies(ministack)
-    _told_failures(ministack)
-    return Embedded(ministack, persistence, state)
+    return Embedded(ministack, Files(ministack), state)
 
 
 def _unpack_functions_in(folder: Path) -> None:
@@ -108,11 +100,9 @@ def _unpack_functions_in(folder: Path) -> None:
 class Embedded:
     """ministack as an ASGI application that answers changes only after they are saved."""
 
-    def __init__(self, ministack: Any, persistence: Any, state: Path) -> None:
-        self._app, self._persistence, self._folder = ministack.app, persistence, state
+    def __init__(self, ministack: Any, files: Files, state: Path) -> None:
+        self._app, self._files, self._folder = ministack.app, files, state
         self._service_of, self._modules = ministack.detect_service, ministack
-        self._dirty: set[str] = set()
-        self._saved: asyncio.Future[None] | None = None
         self._log = logging.getLogger("localaws.emulator")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -137,8 +127,7 @@ class Embedded:
         _emitted.set(events)
 
         refused = False
-        failures: list[Exception] = []
-        _failed.set(failures)
+        failures = self._files.failures()
 
         async def receive_again() -> Any:
             nonlocal first
@@ -155,7 +144,7 @@ class Embedded:
                 and not _ONLY_READS.match(beginning)
             ):
                 try:
-                    await self._save(self._names(scope))
+                    await self._files.save(self._names(scope))
                     for event in events:
                         await asyncio.wrap_future(event)
                     if failures:
@@ -199,73 +188,6 @@ class Embedded:
         beside = {"sns": {"sqs"}, "lambda": {"cloudwatch_logs"}, "events": {"sqs", "sns"}, "s3": {"sqs", "sns"}}
         module = self._modules.SERVICE_REGISTRY.get(service, {}).get("module", service)
         return {module, *beside.get(service, ())}
-
-    async def _save(self, modules: set[str]) -> None:
-        """Wait until a save that began after now has ended."""
-        self._dirty |= modules
-        if self._saved is None:
-            self._saved = asyncio.get_running_loop().create_future()
-            asyncio.get_running_loop().call_later(SAVE_SECONDS, self._write)
-        await asyncio.shield(self._saved)
-
-    def _write(self) -> None:
-        waiting, self._saved = self._saved, None
-        dirty, self._dirty = self._dirty, set()
-        states = {
-            key: get_state
-            for key, get_state in self._modules._build_persistence_save_dict().items()
-            if self._modules._state_map[key] in dirty
-        }
-        assert waiting is not None
-        try:
-            for name, get_state in states.items():
-                self._write_one(name, get_state)
-        except (OSError, RuntimeError) as error:
-            # What is in memory only is written with the next call that finds room.
-            self._dirty |= dirty
-            waiting.set_exception(error)
-        else:
-            waiting.set_result(None)
-
-    def _write_one(self, name: str, get_state: Callable[[], Any]) -> None:
-        """Write one of ministack's files, in its own form; its own function logs what goes wrong, and goes on."""
-        form = {"__ministack_format__": self._persistence._state_format_version(name)}
-        for attempt in range(_COPIES):
-            try:
-                if (state := get_state()) is None:
-                    return
-                text = json.dumps({**form, "payload": state}, default=self._persistence._json_default)
-                break
-            except RuntimeError:
-                # A function's thread has changed a table while it was copied.
-                if attempt == _COPIES - 1:
-                    raise
-        file = Path(self._persistence.STATE_DIR) / f"{name}.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        try:
-            part.write_text(text)
-            part.replace(file)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
-
-
-def _told_failures(ministack: Any) -> None:
-    """Note whose objects can't be written; ministack logs that and answers as if they were."""
-
-    def noting(write: Callable[..., None]) -> Callable[..., None]:
-        def writing(*given: Any, **named: Any) -> None:
-            try:
-                write(*given, **named)
-            except OSError as error:
-                _failed.get([]).append(error)
-                raise
-
-        return writing
-
-    storage = ministack._get_module("s3")
-    storage._atomic_write = noting(storage._atomic_write)
 
 
 def _whole_encryption(scope: Any, headers: dict[str, str]) -> Any:
