@@ -21,6 +21,8 @@ CALLS = {
 }
 """Step type → the call with its arguments, the member SageMaker fills in, the call its properties follow."""
 
+PENDING = "PendingManualApproval"
+
 OTHERS = {"Lambda": "FunctionArn", "Fail": None, "Condition": None}
 """Step types without a shape of their own → the member that must stand beside the arguments."""
 
@@ -66,11 +68,24 @@ def problems(definition: dict[str, Any]) -> list[str]:
             call, given, _ = CALLS[step["Type"]]
             shape = _model().operation_model(call).input_shape
             found += _check(shape, step["Arguments"], where, given)
+            found += _decided(step, where)
         elif step["Type"] not in OTHERS:
             found.append(f"{where}: type {step['Type']} is unknown here")
         elif (member := OTHERS[step["Type"]]) and member not in step:
             found.append(f"{where}: {member} is missing")
     return found + [f"{path}: {wrong}" for path, wrong in _dangling(definition, steps)]
+
+
+def _decided(step: dict[str, Any], where: str) -> Iterator[str]:
+    """Give where a step registers a version as anything but one that waits for a person, or may at an execution."""
+    if step["Type"] != "RegisterModel":
+        return
+    status = step["Arguments"].get("ModelApprovalStatus", PENDING)
+    if status != PENDING:
+        given = "what an execution decides" if is_reference(status) else status
+        yield f"{where}.ModelApprovalStatus: {given} where nobody but a person approves: it has to be {PENDING}"
+    if "ModelLifeCycle" in step["Arguments"]:
+        yield f"{where}.ModelLifeCycle: a stage of the life cycle is a person's to set"
 
 
 def is_reference(value: Any) -> bool:

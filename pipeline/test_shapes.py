@@ -35,7 +35,7 @@ def plant_mistyped(definition):
 
 
 def plant_bad_enum(definition):
-    arguments(definition, "Register")["ModelApprovalStatus"] = "Pending"
+    arguments(definition, "Train")["AlgorithmSpecification"]["TrainingInputMode"] = "Tube"
 
 
 def plant_bad_pattern(definition):
@@ -46,7 +46,7 @@ PLANTED = {
     plant_missing: "step Train.OutputDataConfig: S3OutputPath is missing",
     plant_unknown: "step Evaluate.ProcessingResources.ClusterConfig: InstanceKind is unknown",
     plant_mistyped: "step Train.ResourceConfig.VolumeSizeInGB: not a integer",
-    plant_bad_enum: "step Register.ModelApprovalStatus: Pending isn't one of Approved, Rejected, PendingManualApproval",
+    plant_bad_enum: "step Train.AlgorithmSpecification.TrainingInputMode: Tube isn't one of Pipe, File, FastFile",
     plant_bad_pattern: "step Baseline.RoleArn: arn:aws:iam::1:role/mammography-monitor doesn't match arn:aws",
 }
 
@@ -85,8 +85,9 @@ def leaves(value, path=()):
         {"Std:Join": {"On": "/", "Values": ["a", {"Get": "Execution.PipelineExecutionId"}]}},
     ],
 )
-def test_a_reference_may_stand_wherever_a_value_may(definition, step, reference):
-    for path in list(leaves(arguments(definition, step))):
+def test_a_reference_may_stand_wherever_a_value_may_but_for_the_approval(definition, step, reference):
+    others = [path for path in leaves(arguments(definition, step)) if path != ("ModelApprovalStatus",)]
+    for path in others:
         changed = copy.deepcopy(definition)
         inner = arguments(changed, step)
         for key in path[:-1]:
@@ -170,3 +171,24 @@ def test_every_pattern_of_the_service_is_one_that_python_knows():
     assert len(patterns) > 200
     for pattern in patterns:
         python_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "said"),
+    [
+        ("ModelApprovalStatus", "Approved", "Approved where nobody but a person approves"),
+        ("ModelApprovalStatus", "Rejected", "Rejected where nobody but a person approves"),
+        ("ModelApprovalStatus", {"Get": "Execution.PipelineName"}, "what an execution decides where nobody"),
+        ("ModelLifeCycle", {"Stage": "Production", "StageStatus": "Approved"}, "is a person's to set"),
+    ],
+)
+def test_a_definition_that_decides_on_its_own_version_is_refused(definition, member, value, said):
+    arguments(definition, "Register")[member] = value
+    (found,) = problems(definition)
+    assert found.startswith(f"step Register.{member}: ")
+    assert said in found
+
+
+def test_a_version_registered_without_a_status_waits_as_well(definition):
+    del arguments(definition, "Register")["ModelApprovalStatus"]
+    assert problems(definition) == []

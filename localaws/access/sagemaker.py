@@ -67,7 +67,6 @@ ROWS: dict[str, str] = {
 """Operation → the kind of resource it names, or @ and the member that holds an ARN; all others name none."""
 
 _CONDITIONS = {
-    "ModelApprovalStatus": "sagemaker:ModelApprovalStatus",
     "EnableNetworkIsolation": "sagemaker:NetworkIsolation",
     "EnableInterContainerTrafficEncryption": "sagemaker:InterContainerTrafficEncryption",
     "VolumeKmsKeyId": "sagemaker:VolumeKmsKey",
@@ -76,13 +75,15 @@ _CONDITIONS = {
     "Subnets": "sagemaker:VpcSubnets",
     "SecurityGroupIds": "sagemaker:VpcSecurityGroupIds",
 }
+_DECIDING = ("CreateModelPackage", "UpdateModelPackage")
+"""The operations whose request can say what becomes of a version; a list's filter of the same name gives no key."""
 _ROLES = {"RoleArn", "ExecutionRoleArn"}
 
 
 def needs(call: Call) -> list[Wanted]:
     """What a call needs of its caller."""
     action, request = f"sagemaker:{call.model.name}", call.request
-    context = _context(request)
+    context = _context(request) | (_decision(request) if call.model.name in _DECIDING else {})
     resources = list(_resources(call, action))
     found = [(Need(action, arn, context | _tags(call, arn)), *_owner(call, arn)) for arn in resources]
     if request.get("Tags") and call.model.name != "AddTags":
@@ -179,6 +180,22 @@ def _context(request: Mapping[str, Any]) -> dict[str, Any]:
         context |= {f"aws:RequestTag/{tag['Key']}": tag["Value"] for tag in tags}
         context["aws:TagKeys"] = [tag["Key"] for tag in tags]
     return context
+
+
+def _decision(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The condition keys of what a request says of a version: its status, its stage and its metadata."""
+    stage = request.get("ModelLifeCycle", {})
+    found = {
+        "sagemaker:ModelApprovalStatus": request.get("ModelApprovalStatus"),
+        "sagemaker:ModelLifeCycle:Stage": stage.get("Stage"),
+        "sagemaker:ModelLifeCycle:StageStatus": stage.get("StageStatus"),
+        "sagemaker:CustomerMetadataPropertiesToRemove": request.get("CustomerMetadataPropertiesToRemove"),
+        **{
+            f"sagemaker:CustomerMetadataProperties/{name}": value
+            for name, value in request.get("CustomerMetadataProperties", {}).items()
+        },
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _roles(request: Mapping[str, Any]) -> set[str]:

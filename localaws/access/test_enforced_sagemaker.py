@@ -141,3 +141,37 @@ def test_group_policies(account, other, refused):
     refused("sagemaker:UpdateModelPackage", person.update_model_package, **approve)
     person.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Rejected")
     assert registry.describe_model_package(ModelPackageName=package)["ModelApprovalStatus"] == "Rejected"
+
+
+def test_keys_of_versions(account, refused):
+    account.client("sagemaker").create_model_package_group(ModelPackageGroupName="g")
+    account.role("r")
+    sagemaker = account.act("r", "sagemaker")
+    verbs = ["sagemaker:CreateModelPackage", "sagemaker:UpdateModelPackage"]
+    everything, stage = allow("sagemaker:*"), {"ModelLifeCycle": {"Stage": "Production", "StageStatus": "Approved"}}
+    account.allow("r", everything)
+    package = sagemaker.create_model_package(**PACKAGE)["ModelPackageArn"]
+    for condition, more in (
+        # IAM compares the names of keys without case; the developer guide writes this one in small letters.
+        ({"StringEquals": {"sagemaker:modelApprovalStatus": ["Approved", "Rejected"]}},
+         {"ModelApprovalStatus": "Approved"}),
+        ({"StringNotEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"},
+          "Null": {"sagemaker:ModelApprovalStatus": "false"}}, {"ModelApprovalStatus": "Rejected"}),
+        ({"Null": {"sagemaker:ModelLifeCycle:stage": "false"}}, stage),
+        ({"StringLike": {"sagemaker:ModelLifeCycle:StageStatus": "App*"}}, stage),
+        ({"StringEquals": {"sagemaker:CustomerMetadataProperties/ticket": "1"}},
+         {"CustomerMetadataProperties": {"ticket": "1"}}),
+    ):  # fmt: skip
+        account.allow("r", everything, deny(verbs, "*", **condition))
+        refused("sagemaker:CreateModelPackage", sagemaker.create_model_package, **PACKAGE, **more)
+        refused("sagemaker:UpdateModelPackage", sagemaker.update_model_package, ModelPackageArn=package, **more)
+        sagemaker.create_model_package(**PACKAGE)
+    account.allow("r", everything, deny("sagemaker:*", "*", StringEquals={"sagemaker:ModelApprovalStatus": "Approved"}))
+    assert sagemaker.list_model_packages(ModelPackageGroupName="g", ModelApprovalStatus="Approved") is not None
+    # What a negated operator alone says: a version without a status is refused as well.
+    account.allow("r", everything, deny(verbs, "*", StringNotEquals={"sagemaker:ModelApprovalStatus": "Rejected"}))
+    refused("sagemaker:CreateModelPackage", sagemaker.create_model_package, **PACKAGE)
+    gone = {"CustomerMetadataPropertiesToRemove": ["ticket"]}
+    kept = {"ForAnyValue:StringEquals": {"sagemaker:CustomerMetadataPropertiesToRemove": "ticket"}}
+    account.allow("r", everything, deny(verbs, "*", **kept))
+    refused("sagemaker:UpdateModelPackage", sagemaker.update_model_package, ModelPackageArn=package, **gone)
