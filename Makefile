@@ -4,6 +4,15 @@ SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 
 PYTHON ?= python3
+# A PYTHON that is given makes every environment, and stays until another is given; else uv looks for one that suits.
+ifneq ($(filter environment command,$(firstword $(origin PYTHON))),)
+SUITS := import sys; print(sys.executable if (3, 11) <= sys.version_info[:2] <= (3, 13) else "")
+CHOSEN := $(shell $(PYTHON) -c '$(SUITS)' 2>/dev/null)
+$(if $(CHOSEN),,$(error PYTHON=$(PYTHON) is no Python 3.11, 3.12 or 3.13 of this machine))
+$(shell mkdir -p .tools; [ "$$(cat .tools/python 2>/dev/null)" = "$(CHOSEN)" ] || printf '%s' "$(CHOSEN)" >.tools/python)
+endif
+GIVEN := $(wildcard .tools/python)
+export UV_PYTHON := $(if $(GIVEN),$(shell cat $(GIVEN)),$(UV_PYTHON))
 PORT ?= 4566
 UV_VERSION ?= 0.13.9
 STEPS := $(patsubst steps/%/Dockerfile,%,$(wildcard steps/*/Dockerfile))
@@ -48,21 +57,23 @@ clean: ## remove what was made here: environments, reports, local state
 	rm -rf .tools .venv .venvs .tox .baton .localaws build
 
 $(UV):
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) on this machine. PYTHON=… names another: 3.11 to 3.13." >&2; exit 1; }
 	@$(PYTHON) -m venv .tools
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-.venv/.ready: uv.lock pyproject.toml | $(UV)
+.venv/.ready: $(GIVEN) uv.lock pyproject.toml | $(UV)
 	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venv" $(UV) sync --quiet --locked --all-groups --no-group scripts --inexact
+	@echo "Environments of $$($(PY) --version), from the lock" >&2
 	@touch $@
 
-.venvs/scripts/.ready: uv.lock pyproject.toml | $(UV)
+.venvs/scripts/.ready: $(GIVEN) uv.lock pyproject.toml | $(UV)
 	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venvs/scripts" $(UV) sync --quiet --locked --only-group scripts
 	@touch $@
 
-.venvs/xgboost/.ready: uv.lock steps/train/pyproject.toml steps/infer/pyproject.toml | $(UV)
+.venvs/xgboost/.ready: $(GIVEN) uv.lock steps/train/pyproject.toml steps/infer/pyproject.toml | $(UV)
 	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venvs/xgboost" $(UV) sync --quiet --locked --package baton-train --package baton-infer
 	@touch $@
 
-.venvs/%/.ready: uv.lock steps/%/pyproject.toml | $(UV)
+.venvs/%/.ready: $(GIVEN) uv.lock steps/%/pyproject.toml | $(UV)
 	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venvs/$*" $(UV) sync --quiet --locked --package baton-$*
 	@touch $@

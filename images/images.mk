@@ -36,7 +36,7 @@ bench/images: .venv/.ready ## builds, starts and the docker runtime, as ratios m
 
 setup/images: .venvs/images/.ready ## install what builds, checks and lists images
 
-.venvs/images/.ready: uv.lock images/pyproject.toml | $(UV)
+.venvs/images/.ready: $(GIVEN) uv.lock images/pyproject.toml | $(UV)
 	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venvs/images" $(UV) sync --quiet --locked --package baton-images
 	@touch $@
 

@@ -11,6 +11,8 @@ from functions.common import ledger
 from pipeline import account as accounts
 from pipeline.execution import outcome
 
+pytestmark = pytest.mark.random_order(disabled=True)
+
 TRUNCATE = 2000
 
 

@@ -14,6 +14,8 @@ from functions.common import ledger
 from promotion.canary import area
 from rehearsal import acts
 
+pytestmark = pytest.mark.random_order(disabled=True)
+
 ROOT = Path(__file__).parent.parent
 
 

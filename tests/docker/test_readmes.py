@@ -13,6 +13,8 @@ from images import layers
 from images.fixtures import unavailable
 from images.layers import ROOT
 
+pytestmark = pytest.mark.random_order(disabled=True)
+
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HARDENED = ("--read-only", "--cap-drop ALL", "--security-opt no-new-privileges", "--user 10001", "--memory ")
 OWN = (".baton", ".git")

@@ -26,6 +26,8 @@ from terraform.root import Root
 from tests.terraform import snapshot
 from tests.terraform.conftest import ENVIRONMENTS, ROOT, World
 
+pytestmark = pytest.mark.random_order(disabled=True)
+
 VERSION = "terraform-test"
 MADE = re.compile(r"Resources: (?:(\d+) imported, )?(\d+) added, (\d+) changed, (\d+) destroyed")
 
