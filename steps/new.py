@@ -105,7 +105,7 @@ requires-python = ">=3.11,<3.14"
 dependencies = []
 
 [dependency-groups]
-test = ["pytest>=8.4"]
+test = ["pytest>=8.4", "pytest-random-order>=1.2", "pytest-timeout>=2.4"]
 
 [tool.uv]
 package = false
