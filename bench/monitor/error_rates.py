@@ -14,12 +14,12 @@ import numpy as np
 
 from bench.monitor import generator, shifts
 from bench.monitor.generator import NAMES, Generator, Rows
-from steps.monitor import checks, constraints, multivariate
-from steps.monitor.sketch import Numbers, Table
+from steps.monitor.data.histograms import Numbers, Table
+from steps.monitor.drift import checks, constraints, multivariate
 
 BASELINE_ROWS = 600
 SIZES = (48, 500, 50_000)
-MOST_FALSE_ALARMS, LEAST_DETECTION = 0.01, 0.95
+MAX_FALSE_ALARMS, MIN_DETECTION = 0.01, 0.95
 SEED = 2_026_111
 """Not used while the thresholds were chosen."""
 
@@ -45,7 +45,7 @@ def violations(batch: Rows, baseline: Rows) -> list[checks.Check]:
 
 
 def _codes(rows: Rows, before: Table) -> multivariate.Codes:
-    rows = rows[: 4 * multivariate.MOST_ROWS]
+    rows = rows[: 4 * multivariate.MAX_ROWS]
     cells = [[None if cell != cell else repr(cell) for cell in row] for row in rows.tolist()]
     return multivariate.codes(cells, NAMES, before)
 
@@ -66,12 +66,12 @@ def upper_bound(hits: int, trials: int, confidence: float = 0.95) -> float:
     """Return the exact one-sided upper limit of a binomial share."""
     if hits >= trials:
         return 1.0
-    ways = [math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1) for k in range(hits + 1)]
+    logs = [math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1) for k in range(hits + 1)]
     low, high = hits / trials, 1.0
     for _ in range(60):
         middle = (low + high) / 2
         yes, no = math.log(middle), math.log1p(-middle)
-        total = sum(math.exp(way + k * yes + (trials - k) * no) for k, way in enumerate(ways))
+        total = sum(math.exp(log + k * yes + (trials - k) * no) for k, log in enumerate(logs))
         low, high = (middle, high) if total > 1 - confidence else (low, middle)
     return high
 
@@ -93,11 +93,11 @@ def main(arguments: list[str] | None = None) -> int:
     for rows in SIZES:
         found = study(options.batches, options.seed, rows, None, fitted)
         lines.append(_line(f"clean, {rows} rows", found, upper_bound, "<="))
-        missed += [lines[-1]["name"]] * (lines[-1]["share"] > MOST_FALSE_ALARMS)
+        missed += [lines[-1]["name"]] * (lines[-1]["share"] > MAX_FALSE_ALARMS)
     for name, shift in (shifts.DETECTED | shifts.REPORTED).items():
         found = study(options.batches, options.seed + 1, 48, shift, fitted)
         lines.append(_line(f"{name}, 48 rows", found, lower_bound, ">="))
-        missed += [lines[-1]["name"]] * (name in shifts.DETECTED and lines[-1]["share"] < LEAST_DETECTION)
+        missed += [lines[-1]["name"]] * (name in shifts.DETECTED and lines[-1]["share"] < MIN_DETECTION)
     large = min(options.batches, 200)
     for name, shift in shifts.REPORTED.items():
         found = study(large, options.seed + 2, 50_000, shift, fitted)

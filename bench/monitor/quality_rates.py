@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.monitor.error_rates import lower_bound, upper_bound
-from steps.monitor import quality
-from steps.monitor.binary import Binary
 from steps.monitor.contract import Job
-from steps.monitor.multiclass import Multiclass
-from steps.monitor.quality import Problem
-from steps.monitor.regression import Regression
+from steps.monitor.quality import problems
+from steps.monitor.quality.binary import Binary
+from steps.monitor.quality.multiclass import Multiclass
+from steps.monitor.quality.problems import Problem
+from steps.monitor.quality.regression import Regression
 
 BASELINE_ROWS = 180
 SIZES = (48, 200, 1_000)
@@ -128,21 +128,21 @@ def alarms(
     """
     study = STUDIES[kind]
     problem = study.problem
-    found = judged = 0
+    found = evaluated = 0
     for number in range(jobs):
         rng = np.random.default_rng([seed, rows, number])
-        members = problem.metrics(study.rows(study.draw(rng, BASELINE_ROWS)))
+        members = problem.members(study.rows(study.draw(rng, BASELINE_ROWS)))
         if documented:
             members = {name: each for name, each in members.items() if name not in BEYOND}
         drawn = study.draw(rng, rows)
         measured = study.rows(shift(rng, drawn) if shift else drawn)
         if problem.lacking(measured):
             continue
-        judged += 1
-        drops = problem.compare(measured, problem.figures(members, BASELINE_ROWS))
-        quality.correct(drops)
-        found += any(drop.violated for drop in drops)
-    return found, judged
+        evaluated += 1
+        comparisons = problem.compare(measured, problem.baseline_metrics(members, BASELINE_ROWS))
+        problems.correct(comparisons)
+        found += any(comparison.violated for comparison in comparisons)
+    return found, evaluated
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -154,16 +154,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--type", choices=STUDIES, help="one problem type only")
     options = parser.parse_args(arguments)
     for kind in [options.type] if options.type else STUDIES:
-        for documented in (False, True) if STUDIES[kind].problem.extra_figures else (False,):
+        for documented in (False, True) if STUDIES[kind].problem.extra_metrics else (False,):
             print(f"{kind}, a baseline with {'AWS members only' if documented else 'all members'}", flush=True)
             for rows in SIZES:
                 for name, shift in ({"nothing changed": None} | STUDIES[kind].shifts).items():
                     jobs = options.shifted if shift else options.jobs
-                    found, judged = alarms(jobs, options.seed, rows, shift, kind, documented)
-                    limit = lower_bound(found, judged) if shift else upper_bound(found, judged)
+                    found, evaluated = alarms(jobs, options.seed, rows, shift, kind, documented)
+                    limit = lower_bound(found, evaluated) if shift else upper_bound(found, evaluated)
                     sign = ">=" if shift else "<="
-                    share = f"{100 * found / judged:6.2f} %  ({sign} {100 * limit:.2f} %)"
-                    print(f"  {name}, {rows:5} labels {found:6} of {judged}  {share}", flush=True)
+                    share = f"{100 * found / evaluated:6.2f} %  ({sign} {100 * limit:.2f} %)"
+                    print(f"  {name}, {rows:5} labels {found:6} of {evaluated}  {share}", flush=True)
     return 0
 
 

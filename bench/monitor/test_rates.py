@@ -31,13 +31,13 @@ def middle_ranks(column):
 @pytest.mark.parametrize("rows", CLEAN)
 def test_batches_like_the_baseline_hardly_ever_alarm(fitted, rows):
     found = alarms(fitted, CLEAN[rows], rows)
-    assert error_rates.lower_bound(found, CLEAN[rows], CONFIDENCE) <= error_rates.MOST_FALSE_ALARMS
+    assert error_rates.lower_bound(found, CLEAN[rows], CONFIDENCE) <= error_rates.MAX_FALSE_ALARMS
 
 
 @pytest.mark.parametrize("name", shifts.DETECTED)
 def test_shifts_are_seen_in_48_rows(fitted, name):
     found = alarms(fitted, SHIFTED, 48, shifts.DETECTED[name])
-    assert error_rates.upper_bound(found, SHIFTED, CONFIDENCE) >= error_rates.LEAST_DETECTION
+    assert error_rates.upper_bound(found, SHIFTED, CONFIDENCE) >= error_rates.MIN_DETECTION
 
 
 def test_columns_that_no_longer_belong_together_are_seen_in_many_rows(fitted):
@@ -50,8 +50,8 @@ def test_a_difference_too_small_to_matter_is_no_alarm_in_many_rows(fitted):
 
 def test_the_generator_draws_rows_like_the_tables(fitted):
     table, rows = generator.table(), fitted.draw(np.random.default_rng(1), 50_000)
-    for place in range(len(NAMES)):
-        one, two = table[:, place], rows[:, place]
+    for position in range(len(NAMES)):
+        one, two = table[:, position], rows[:, position]
         assert np.isnan(one).mean() == pytest.approx(np.isnan(two).mean(), abs=0.005)
         assert sagemaker_rules.largest_gap(one[~np.isnan(one)], two[~np.isnan(two)]) < 0.02
     complete = [part[~np.isnan(part).any(axis=1)] for part in (table, rows)]
@@ -69,13 +69,13 @@ def test_a_bound_holds_for_many_trials():
 
 
 def test_a_model_that_is_as_good_as_before_hardly_ever_alarms():
-    found, judged = quality_rates.alarms(300, SEED, 200, None)
-    assert judged == 300 and found <= 9
+    found, evaluated = quality_rates.alarms(300, SEED, 200, None)
+    assert evaluated == 300 and found <= 9
 
 
 def test_a_model_that_is_much_worse_is_seen():
-    found, judged = quality_rates.alarms(40, SEED, 1_000, quality_rates.noisy)
-    assert found >= 28 and judged == 40
+    found, evaluated = quality_rates.alarms(40, SEED, 1_000, quality_rates.noisy)
+    assert found >= 28 and evaluated == 40
 
 
 def test_a_million_rows_are_read_in_half_a_gibibyte(tmp_path):

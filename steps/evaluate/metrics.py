@@ -1,4 +1,4 @@
-"""Labels and probabilities in, figures out: no files.
+"""Labels and probabilities in, metrics out: no files.
 
 Labels are 0 or 1, probabilities floats, both of shape (rows,); both labels occur at least twice.
 """
@@ -19,7 +19,7 @@ REACH = NormalDist().inv_cdf(0.975)
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % interval."""
+    """A metric with its 95 % interval."""
 
     value: float
     lower: float
@@ -155,7 +155,7 @@ def measure(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
     # The constant classifier of the documented example finds every row positive.
     share = float(np.mean(labels))
     precision, recall = tp / (tp + fp) if tp + fp else 0.0, tp / (tp + fn)
-    figures = {
+    metrics = {
         "recall": recall,
         "precision": precision,
         "accuracy": (tp + tn) / len(labels),
@@ -168,17 +168,17 @@ def measure(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
         "false_negative_rate": fn / (tp + fn),
     }
     for name, beta in (("f0_5", 0.5), ("f1", 1.0), ("f2", 2.0)):
-        figures[name] = f_score(precision, recall, beta)
-        figures[f"{name}_best_constant_classifier"] = f_score(share, 1.0, beta)
-    figures["average_precision"] = average_precision(labels, probabilities)
-    figures["brier"] = brier(labels, probabilities)
-    figures["log_loss"] = log_loss(labels, probabilities)
+        metrics[name] = f_score(precision, recall, beta)
+        metrics[f"{name}_best_constant_classifier"] = f_score(share, 1.0, beta)
+    metrics["average_precision"] = average_precision(labels, probabilities)
+    metrics["brier"] = brier(labels, probabilities)
+    metrics["log_loss"] = log_loss(labels, probabilities)
     false_rates, true_rates = roc_curve(labels, probabilities)
     precisions, recalls = precision_recall_curve(labels, probabilities)
     return {
         "confusion_matrix": {"0": {"0": tn, "1": fp}, "1": {"0": fn, "1": tp}},
         "auc": {**vars(area), "standard_deviation": float(np.sqrt(delong(labels, probabilities)[1][0, 0]))},
-        **{name: {"value": value, "standard_deviation": "NaN"} for name, value in figures.items()},
+        **{name: {"value": value, "standard_deviation": "NaN"} for name, value in metrics.items()},
         "receiver_operating_characteristic_curve": {
             "false_positive_rates": false_rates.tolist(),
             "true_positive_rates": true_rates.tolist(),

@@ -123,5 +123,5 @@ def _calibration(bins: Sequence[dict[str, Any]], name: str) -> str:
     )
 
 
-def _with_interval(figure: dict[str, float], digits: int = 4) -> str:
-    return f"{figure['value']:.{digits}f} ({figure['lower']:.3f} to {figure['upper']:.3f})"
+def _with_interval(metric: dict[str, float], digits: int = 4) -> str:
+    return f"{metric['value']:.{digits}f} ({metric['lower']:.3f} to {metric['upper']:.3f})"

@@ -158,7 +158,7 @@ NO_MODEL = "input model, model.tar.gz: its xgboost-model is truncated, or no mod
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         (TEST, None, "input test: no row to measure on."),
         (TEST, "", "input test: no row to measure on."),
@@ -178,13 +178,13 @@ NO_MODEL = "input model, model.tar.gz: its xgboost-model is truncated, or no mod
         (CHAMPION, None, "input champion: 0 files where one model archive belongs."),
     ],
 )  # fmt: skip
-def test_broken_input_is_one_sentence_and_no_output(job, good, name, content, said):
+def test_broken_input_is_one_sentence_and_no_output(job, good, name, content, message):
     prepared(job, good)
     (job.root / "processing/input" / name).unlink()
     if content is not None:
         job.write(f"processing/input/{name}", content)
     assert main() == 1
-    assert job.read("output/message") == said
+    assert job.read("output/message") == message
     assert job.files("processing/output") == []
 
 

@@ -1,4 +1,4 @@
-"""Every figure is held against another's computation: scikit-learn's, the formula itself, or a published number."""
+"""Every metric is held against another's computation: scikit-learn's, the formula itself, or a published number."""
 
 import numpy as np
 import pytest
@@ -145,7 +145,7 @@ def test_the_constant_classifier_is_the_documented_one():
     # The guide's example: three negative rows and a positive one.
     assert [metrics.f_score(0.25, 1, beta) for beta in (0.5, 1, 2)] == pytest.approx([0.29411764705882354, 0.4, 0.625])
     labels, scores = np.array([0.0, 0, 0, 0, 0, 0, 1, 1]), np.array([0.1, 0.1, 0.6, 0.6, 0.6, 0.6, 0.9, 0.9])
-    found = {name: figure["value"] for name, figure in metrics.measure(labels, scores).items() if "value" in figure}
+    found = {name: metric["value"] for name, metric in metrics.measure(labels, scores).items() if "value" in metric}
     assert found["recall_best_constant_classifier"] == 1
     assert found["precision_best_constant_classifier"] == found["accuracy_best_constant_classifier"] == 0.25
     assert (found["recall"], found["precision"], found["accuracy"]) == (1, pytest.approx(1 / 3), 0.5)

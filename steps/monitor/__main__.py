@@ -7,30 +7,33 @@ from pathlib import Path
 from steps.common import failure, log, paths
 from steps.common.atomic import write_all
 from steps.common.ending import end
-from steps.monitor import analysis, capture, contract, history, metrics, parts, relation, report
+from steps.monitor import contract
 from steps.monitor.contract import Job
+from steps.monitor.data import capture, duckdb_source
+from steps.monitor.drift import analysis, shards
+from steps.monitor.report import cloudwatch, drift_page, history
 
 
 @failure.entry_point(failure.message_file)
 def main() -> int:
-    """Suggest constraints from a baseline or, where there are constraints, hold a batch against them."""
+    """Suggest constraints from a baseline or, where there are constraints, compare a batch with them."""
     job = contract.read()
     host, hosts = paths.hosts()
     if job.analysis == contract.MODEL_QUALITY:
-        parts.refuse_sharded(job)
+        shards.refuse_sharded(job)
         return _model_quality(job) if host == hosts[0] else _leave_to(hosts[0], host)
     with tempfile.TemporaryDirectory(prefix="monitor-") as folder:
-        if parts.is_sharded(job):
-            return _leave_part(job, parts.make(job, Path(folder)))
+        if shards.is_sharded(job):
+            return _leave_shard(job, shards.make(job, Path(folder)))
         if host != hosts[0]:
             return _leave_to(hosts[0], host)
         earlier = history.read(job.earlier)
         outcome = _outcome(job, Path(folder))
     _write(job, outcome, earlier)
     failure.leave(outcome.message, failure.message_file())
-    log.info(report.summary(outcome))
-    if metrics.wanted(job, outcome):
-        log.info(metrics.embedded(job, outcome.table.rows, len(outcome.violations)))
+    log.info(drift_page.summary(outcome))
+    if cloudwatch.wanted(job, outcome):
+        log.info(cloudwatch.embedded(job, outcome.table.rows, len(outcome.violations)))
     return 0
 
 
@@ -41,25 +44,25 @@ def _leave_to(first: str, host: str) -> int:
 
 def _model_quality(job: Job) -> int:
     # Imported here only: the other jobs start faster without it.
-    from steps.monitor import quality_job
+    from steps.monitor.quality import evaluation
 
-    outcome = quality_job.run(job)
+    outcome = evaluation.run(job)
     files: dict = {job.output / name: _json(content) for name, content in outcome.files.items()}
     files[job.output / "report.html"] = outcome.page
     violations = len(outcome.files["constraint_violations.json"]["violations"])
     if job.publish_metrics:
-        files[metrics.file()] = metrics.quality_lines(job, outcome.figures, violations)
+        files[cloudwatch.file()] = cloudwatch.quality_lines(job, outcome.metrics, violations)
     write_all(files)
     failure.leave(outcome.message, failure.message_file())
     log.info(outcome.message)
     if job.publish_metrics:
-        log.info(metrics.embedded(job, outcome.files["verdict.json"]["rows"], violations))
+        log.info(cloudwatch.embedded(job, outcome.files["verdict.json"]["rows"], violations))
     return 0
 
 
 def _outcome(job: Job, folder: Path) -> analysis.Outcome:
     if job.format == "monitorPart":
-        return parts.check(job)
+        return shards.check(job)
     job = capture.opened(job, folder)
     if job.constraints is None:
         return analysis.baseline(analysis.read_baseline(job), job)
@@ -67,9 +70,9 @@ def _outcome(job: Job, folder: Path) -> analysis.Outcome:
     return analysis.check(analysis.read_batch(job, before, limits), before, limits, job)
 
 
-def _leave_part(job: Job, part: parts.Part) -> int:
-    write_all({job.output / f"part-{part.host}.json": _json(parts.write(part))})
-    message = f"Completed: the part of {part.host}, {part.table.rows} rows."
+def _leave_shard(job: Job, shard: shards.Shard) -> int:
+    write_all({job.output / f"part-{shard.host}.json": _json(shards.write(shard))})
+    message = f"Completed: the part of {shard.host}, {shard.table.rows} rows."
     failure.leave(message, failure.message_file())
     log.info(message)
     return 0
@@ -82,9 +85,9 @@ def _write(job: Job, outcome: analysis.Outcome, earlier: list[history.Batch]) ->
         contents["verdict.json"] = outcome.verdict
         contents["metrics.json"] = outcome.metrics
     files: dict = {job.output / name: _json(content) for name, content in contents.items()}
-    files[job.output / "report.html"] = report.render(outcome, earlier)
-    if metrics.wanted(job, outcome):
-        files[metrics.file()] = metrics.lines(job, outcome)
+    files[job.output / "report.html"] = drift_page.render(outcome, earlier)
+    if cloudwatch.wanted(job, outcome):
+        files[cloudwatch.file()] = cloudwatch.lines(job, outcome)
     write_all(files)
 
 
@@ -94,5 +97,5 @@ def _json(content: dict) -> str:
 
 if __name__ == "__main__":
     code = main()
-    relation.remove_spilled()
+    duckdb_source.remove_spilled()
     end(code)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from steps.common import paths
-from steps.monitor import binary
 from steps.monitor.__main__ import main
-from steps.monitor.binary import Binary
 from steps.monitor.contract import Job
-from steps.monitor.multiclass import Multiclass
-from steps.monitor.regression import Regression
+from steps.monitor.quality import binary
+from steps.monitor.quality.binary import Binary
+from steps.monitor.quality.multiclass import Multiclass
+from steps.monitor.quality.regression import Regression
 
 Row = Sequence[object]
 
@@ -42,7 +42,7 @@ class Container:
     def read(self, name: str) -> dict:
         return json.loads((self.output / name).read_text())
 
-    def put(self, rows: Sequence[Row], name: str = "batch.csv", header: Sequence[str] = ()) -> Path:
+    def write(self, rows: Sequence[Row], name: str = "batch.csv", header: Sequence[str] = ()) -> Path:
         file = self.dataset / name
         file.parent.mkdir(parents=True, exist_ok=True)
         lines = [header, *rows] if header else rows
@@ -101,7 +101,7 @@ WIDE = ("dose", "id", "who", "group", "age")
 
 
 def measurements(count: int, seed: int = 1) -> list[list[object]]:
-    """Return rows of which each column needs another way: many fractions, many whole numbers, many texts, codes."""
+    """Return rows, each column in need of another encoding: many fractions, whole numbers, texts, codes."""
     chance = random.Random(seed)
     return [
         [
@@ -118,7 +118,7 @@ def measurements(count: int, seed: int = 1) -> list[list[object]]:
 @pytest.fixture
 def checked(container: Container) -> Container:
     """A container with a baseline of 600 rows."""
-    container.put(patients(600, 1), header=NAMES)
+    container.write(patients(600, 1), header=NAMES)
     assert container.run({"csv": {"header": True}}) == 0
     container.use_as_baseline()
     return container
@@ -131,7 +131,7 @@ def drifted(checked: Container) -> Container:
     rows[5][2], rows[9][1] = 44, 987
     for row in rows[::3]:
         row[4] = "?"
-    checked.put(rows)
+    checked.write(rows)
     assert checked.run() == 0
     return checked
 
@@ -166,7 +166,7 @@ class Quality:
         container.setenv("ground_truth_source", "/opt/ml/processing/input/labels")
 
     def predictions(self, probabilities, batch: str = CLINIC, name: str = "clinic.csv.out") -> None:
-        self.container.put([[f"{p:.6f}"] for p in probabilities], f"{batch}/{name}")
+        self.container.write([[f"{p:.6f}"] for p in probabilities], f"{batch}/{name}")
 
     def arrive(self, labels, batch: str = CLINIC, name: str = "first.csv", rows=None) -> None:
         numbers = rows or range(1, len(labels) + 1)
@@ -176,7 +176,7 @@ class Quality:
     def register(self, count: int = 180, seed: int = 5) -> None:
         """Leave the registered baseline in the form of evaluate's evaluation.json."""
         labels, probabilities = map(np.array, scored(count, seed))
-        content = {"rows": count, binary.METRICS: binary.metrics(binary.Rows.at(0.5, labels, probabilities))}
+        content = {"rows": count, binary.METRICS: binary.members(binary.Rows.at(0.5, labels, probabilities))}
         file = self.container.root / "processing/input/evaluation.json"
         file.write_text(json.dumps(content))
         self.container.setenv("baseline_statistics", "/opt/ml/processing/input/evaluation.json")
@@ -230,7 +230,7 @@ KEYS = {BINARY: "binary_classification", MULTICLASS: "multiclass_classification"
 def members(kind: str, labels, predictions) -> dict:
     problem = {BINARY: Binary, MULTICLASS: Multiclass, REGRESSION: Regression}[kind](JOB)
     given = [(-1, each) for each in predictions] if kind == BINARY else predictions
-    return problem.metrics(problem.rows(labels, given))
+    return problem.members(problem.rows(labels, given))
 
 
 def register(job: Quality, content: dict) -> str:
@@ -255,18 +255,18 @@ def merge(labels, predictions, payload=None) -> str:
 def give(job: Quality, form: str, labels, predictions, kind: str) -> tuple[dict, dict[str, str]]:
     """Leave the rows in a form of input; return the dataset's format and the settings."""
     if form == "joined":
-        job.container.put([[each] for each in predictions], f"{CLINIC}/clinic.csv.out")
+        job.container.write([[each] for each in predictions], f"{CLINIC}/clinic.csv.out")
         job.arrive(labels)
         return {"csv": {"header": False}}, {}
     job.container.setenv("ground_truth_source", "")
     if form == "merged":
-        job.container.put([], "merged.jsonl").write_text(merge(labels, predictions))
+        job.container.write([], "merged.jsonl").write_text(merge(labels, predictions))
         return {"sagemakerMergeJson": {"captureIndexNames": ["endpointOutput"]}}, {ATTRIBUTE[kind]: "0"}
     if form == "json":
-        lines = [{"said": p, "is": label} for label, p in zip(labels, predictions, strict=True)]
-        job.container.put([], "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        return {"json": {"line": True}}, {ATTRIBUTE[kind]: "said", "ground_truth_attribute": "is"}
-    header = ("said", "is") if form == "header" else ()
-    job.container.put(list(zip(predictions, labels, strict=True)), header=header)
+        lines = [{"message": p, "is": label} for label, p in zip(labels, predictions, strict=True)]
+        job.container.write([], "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return {"json": {"line": True}}, {ATTRIBUTE[kind]: "message", "ground_truth_attribute": "is"}
+    header = ("message", "is") if form == "header" else ()
+    job.container.write(list(zip(predictions, labels, strict=True)), header=header)
     names = header or ("0", "1")
     return {"csv": {"header": bool(header)}}, {ATTRIBUTE[kind]: names[0], "ground_truth_attribute": names[1]}

@@ -30,7 +30,7 @@ SWITCH = {"Enabled": True, "Disabled": False}
 
 @dataclass(frozen=True)
 class Job:
-    """What to read, what to hold it against and where to write.
+    """What to read, what to compare it with and where to write.
 
     Args:
         format: one of FORMATS.

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 SEED = 20_071_101
 FIRST_DRAWS = 250
-MOST_DRAWS = 20_000
+MAX_DRAWS = 20_000
 ENOUGH_EXCEEDANCES = 20
-LEAST_FOR_TAIL = 1_000
+MIN_DRAWS_FOR_TAIL = 1_000
 """Draws without any as extreme as the batch, after which the tail alone may end the drawing."""
 
-MOST_ROWS = 400_000_000
+MAX_ROWS = 400_000_000
 """numpy draws from fewer than 1e9 rows; larger pools are scaled down, which only makes p-values larger."""
 
 Counts = NDArray[np.int64]
@@ -152,7 +152,7 @@ def _permutation(batch: Counts, baseline: Counts, prepare: Callable[[NDArray[np.
     return permutation(float(statistic(batch.astype(float))), draw)
 
 
-def permutation(seen: float, draw: Callable[[int], NDArray[np.float64]], most: int = MOST_DRAWS) -> float:
+def permutation(observed: float, draw: Callable[[int], NDArray[np.float64]], most: int = MAX_DRAWS) -> float:
     """Return a permutation p-value, drawing until it is plain (Besag and Clifford 1991).
 
     Drawing stops at 20 draws as extreme as what was seen (doi:10.1093/biomet/78.2.301). Where hardly any is,
@@ -169,41 +169,41 @@ def permutation(seen: float, draw: Callable[[int], NDArray[np.float64]], most: i
     while count < most:
         values = draw(size)
         drawn.append(values)
-        exceeding += int((values >= seen - 1e-12 * abs(seen)).sum())
+        exceeding += int((values >= observed - 1e-12 * abs(observed)).sum())
         count += size
         size = min(count, most - count)
         if exceeding >= ENOUGH_EXCEEDANCES:
             return (exceeding + 1) / (count + 1)
-        if count >= LEAST_FOR_TAIL and not exceeding and pearson_tail(np.concatenate(drawn), seen) < 1e-8:
+        if count >= MIN_DRAWS_FOR_TAIL and not exceeding and pearson_tail(np.concatenate(drawn), observed) < 1e-8:
             break
-    return min((exceeding + 1) / (count + 1), max(pearson_tail(np.concatenate(drawn), seen), 1e-300))
+    return min((exceeding + 1) / (count + 1), max(pearson_tail(np.concatenate(drawn), observed), 1e-300))
 
 
 def _within_limit(batch: Counts, baseline: Counts) -> tuple[Counts, Counts]:
     total = int(batch.sum() + baseline.sum())
-    if total <= MOST_ROWS:
+    if total <= MAX_ROWS:
         return batch, baseline
-    scale = MOST_ROWS / total
+    scale = MAX_ROWS / total
     return np.floor(batch * scale).astype(np.int64), np.floor(baseline * scale).astype(np.int64)
 
 
-def pearson_tail(draws: NDArray[np.float64], seen: float) -> float:
+def pearson_tail(draws: NDArray[np.float64], observed: float) -> float:
     """Return P(X >= seen) of the Pearson type III distribution with the draws' first three moments."""
     mean, deviation = float(draws.mean()), float(draws.std())
     if deviation == 0:
-        return 1.0 if seen <= mean else 1 / (len(draws) + 1)
+        return 1.0 if observed <= mean else 1 / (len(draws) + 1)
     skew = float((((draws - mean) / deviation) ** 3).mean())
     if skew < 0.02:
-        return 0.5 * math.erfc((seen - mean) / deviation / math.sqrt(2))
+        return 0.5 * math.erfc((observed - mean) / deviation / math.sqrt(2))
     shape = 4 / skew**2
-    return upper_gamma(shape, max(0.0, shape + 2 / skew * (seen - mean) / deviation))
+    return upper_gamma(shape, max(0.0, shape + 2 / skew * (observed - mean) / deviation))
 
 
 def upper_gamma(shape: float, x: float) -> float:
     """Return the regularised upper incomplete gamma function Q(shape, x) (DLMF 8.7.1 and 8.9.2)."""
     if x <= 0:
         return 1.0
-    front = math.exp(shape * math.log(x) - x - math.lgamma(shape))
+    prefactor = math.exp(shape * math.log(x) - x - math.lgamma(shape))
     if x < shape + 1:
         term = total = 1 / shape
         k = shape
@@ -211,7 +211,7 @@ def upper_gamma(shape: float, x: float) -> float:
             k += 1
             term *= x / k
             total += term
-        return max(0.0, 1 - front * total)
+        return max(0.0, 1 - prefactor * total)
     tiny = 1e-300
     b = x + 1 - shape
     c, d = 1 / tiny, 1 / b
@@ -224,7 +224,7 @@ def upper_gamma(shape: float, x: float) -> float:
         fraction *= c * d
         if abs(c * d - 1) < 1e-15:
             break
-    return front * fraction
+    return prefactor * fraction
 
 
 def holm(p_values: Sequence[float], level: float, weights: Sequence[float] | None = None) -> list[float]:

@@ -16,25 +16,25 @@ Form = Any
 """A type, a set of allowed values, a function, a list of one form, or an object of forms; `?` ends optional names."""
 
 
-def fits(value: Any, form: Form, place: str = "") -> bool:
+def fits(value: Any, form: Form, location: str = "") -> bool:
     """Whether a value has a form; more members than an object's form has are allowed, as the documents say."""
     if isinstance(form, dict):
-        assert isinstance(value, dict), place
+        assert isinstance(value, dict), location
         for name, inner in form.items():
             if name.rstrip("?") in value:
-                fits(value[name.rstrip("?")], inner, f"{place}.{name.rstrip('?')}")
+                fits(value[name.rstrip("?")], inner, f"{location}.{name.rstrip('?')}")
             else:
-                assert name.endswith("?"), f"{place}.{name} is missing"
+                assert name.endswith("?"), f"{location}.{name} is missing"
     elif isinstance(form, list):
-        assert isinstance(value, list), place
+        assert isinstance(value, list), location
         for number, each in enumerate(value):
-            fits(each, form[0], f"{place}[{number}]")
+            fits(each, form[0], f"{location}[{number}]")
     elif isinstance(form, set):
-        assert value in form, place
+        assert value in form, location
     elif isinstance(form, type):
-        assert isinstance(value, float | int if form is float else form) and not isinstance(value, bool), place
+        assert isinstance(value, float | int if form is float else form) and not isinstance(value, bool), location
     elif isinstance(form, Callable):  # type: ignore[arg-type]
-        form(value, place)
+        form(value, location)
     return True
 
 
@@ -57,15 +57,15 @@ STRING = {
 }
 
 
-def feature(value: dict, place: str) -> None:
-    fits(value, {"name": str, "inferred_type": {"Fractional", "Integral", "String"}}, place)
+def feature(value: dict, location: str) -> None:
+    fits(value, {"name": str, "inferred_type": {"Fractional", "Integral", "String"}}, location)
     text = value["inferred_type"] == "String"
-    fits(value, {"string_statistics": STRING} if text else {"numerical_statistics": NUMERICAL}, place)
+    fits(value, {"string_statistics": STRING} if text else {"numerical_statistics": NUMERICAL}, location)
     found = value["string_statistics" if text else "numerical_statistics"]
     if not text:
-        assert len(found["distribution"]["kll"]["buckets"]) == 10, place
+        assert len(found["distribution"]["kll"]["buckets"]) == 10, location
         levels = found["distribution"]["kll"]["sketch"]["data"]
-        assert sum(len(level) << i for i, level in enumerate(levels)) == found["common"]["num_present"], place
+        assert sum(len(level) << i for i, level in enumerate(levels)) == found["common"]["num_present"], location
 
 
 STATISTICS = {"version": float, "dataset": {"item_count": float}, "features": [feature]}
@@ -113,8 +113,8 @@ VIOLATIONS = {
 }
 
 
-def only_one(value: dict, place: str) -> None:
-    assert ("Value" in value) != ("StatisticValues" in value), place
+def only_one(value: dict, location: str) -> None:
+    assert ("Value" in value) != ("StatisticValues" in value), location
 
 
 METRIC = {
@@ -134,7 +134,7 @@ def test_the_forms_can_miss():
 
 
 def test_a_baselines_files_have_the_documented_form(container):
-    container.put(measurements(6_000, 1))
+    container.write(measurements(6_000, 1))
     assert container.run() == 0
     assert fits(container.read("statistics.json"), STATISTICS)
     assert fits(container.read("constraints.json"), CONSTRAINTS)
@@ -152,12 +152,12 @@ def test_a_batchs_files_have_the_documented_form(drifted):
 
 
 def test_a_batchs_statistics_may_be_the_next_baseline(checked):
-    checked.put(patients(600, 3))
+    checked.write(patients(600, 3))
     assert checked.run() == 0
     statistics = checked.output / "statistics.json"
     goal = checked.root / "processing/input/baseline/statistics.json"
     statistics.replace(goal)
-    checked.put(patients(48, 4))
+    checked.write(patients(48, 4))
     assert checked.run() == 0 and checked.read("verdict.json")["drift"] is False
 
 
@@ -214,7 +214,7 @@ def test_the_log_holds_metrics_in_the_embedded_format(drifted, capsys):
 
 
 @pytest.mark.parametrize("setting", ["publish_cloudwatch_metrics", "emit_metrics"])
-def test_metrics_may_be_switched_off_in_two_places(drifted, capsys, setting):
+def test_metrics_may_be_switched_off_in_two_settings(drifted, capsys, setting):
     settings = dict(SCHEDULE)
     if setting == "emit_metrics":
         file = drifted.root / "processing/input/baseline/constraints.json"

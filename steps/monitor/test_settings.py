@@ -5,14 +5,14 @@ import pytest
 from steps.monitor.conftest import MULTICLASS, REGRESSION, Container
 
 
-def refused(container: Container, dataset: dict | None = None, **settings: str) -> str:
-    container.put([[1, 2]] * 30)
+def failure_of(container: Container, dataset: dict | None = None, **settings: str) -> str:
+    container.write([[1, 2]] * 30)
     assert container.run(dataset, **settings) == 1 and not container.output.exists()
     return container.message
 
 
 @pytest.mark.parametrize(
-    ("dataset", "said"),
+    ("dataset", "message"),
     [
         ({"csv": {"headr": False}}, "there is no option headr."),
         ({"csv": 5}, "csv is not followed by an object of options."),
@@ -26,14 +26,14 @@ def refused(container: Container, dataset: dict | None = None, **settings: str) 
         ),
     ],
 )
-def test_options_of_a_format_that_are_none(container, dataset, said):
-    assert refused(container, dataset) == f"dataset_format: {said}"
+def test_options_of_a_format_that_are_none(container, dataset, message):
+    assert failure_of(container, dataset) == f"dataset_format: {message}"
 
 
 @pytest.mark.parametrize("variable", ["problem_type", "ground_truth_source"])
 def test_settings_of_a_models_quality_without_its_analysis(container, variable):
-    said = refused(container, **{variable: "nonsense"})
-    assert said == f"{variable} is set, and analysis_type is not MODEL_QUALITY."
+    message = failure_of(container, **{variable: "nonsense"})
+    assert message == f"{variable} is set, and analysis_type is not MODEL_QUALITY."
 
 
 @pytest.mark.parametrize("value", ["nan", "7", "-0.1", "inf", "half"])

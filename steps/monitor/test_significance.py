@@ -52,7 +52,7 @@ def test_unseen_values_are_no_surprise_where_all_values_are_rare():
 
 @pytest.mark.parametrize("test", [significance.order_differs, significance.categories_differ])
 @pytest.mark.parametrize("rows", [48, 5000])
-def test_a_permutation_test_rejects_a_true_hypothesis_as_often_as_it_says(test, rows):
+def test_a_permutation_test_rejects_a_true_hypothesis_as_often_as_it_states(test, rows):
     rng = np.random.default_rng(5)
     shares = [0.4, 0.25, 0.15, 0.1, 0.06, 0.03, 0.01]
     p_values = np.array([test(rng.multinomial(rows, shares), rng.multinomial(600, shares)) for _ in range(400)])

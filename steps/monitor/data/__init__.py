@@ -1,0 +1,1 @@
+"""Files in, histograms per column and drawn rows out."""

@@ -1,0 +1,1 @@
+"""A batch compared with a baseline: constraints suggested and checked."""

@@ -1,0 +1,1 @@
+"""What people and CloudWatch get to see."""
