@@ -1,6 +1,6 @@
 """The accounts a function works in, over a real port, and the variables that AWS Lambda sets.
 
-`place` is an account without SageMaker, in an emulator; `world` has a SageMaker that executes, in localaws.
+`context` is an account without SageMaker, in an emulator; `world` has a SageMaker that executes, in localaws.
 """
 
 import itertools
@@ -9,8 +9,8 @@ import urllib.request
 import boto3
 import pytest
 
-from functions.common import place as places
-from functions.common.place import Place
+from functions.common import context as contexts
+from functions.common.context import AccountContext
 from functions.conftest_world import World, serving, session
 
 REGISTRY, PROD = "222222222222", "333333333333"
@@ -35,7 +35,7 @@ def local(emulator, monkeypatch):
     use(monkeypatch, emulator)
     yield emulator
     boto3.DEFAULT_SESSION = None
-    places.client.cache_clear()
+    contexts.client.cache_clear()
 
 
 def use(monkeypatch, address: str, account: str = PROD) -> None:
@@ -47,29 +47,29 @@ def use(monkeypatch, address: str, account: str = PROD) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    places.use(session(account))
+    contexts.use(session(account))
 
 
 @pytest.fixture
-def place(local, monkeypatch):
+def context(local, monkeypatch):
     """Prod as a function sees it, with its versioned data bucket."""
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
-    here = Place.here()
+    here = AccountContext.here()
     bucket(here.data_bucket)
     return here
 
 
 def bucket(name: str, versions: bool = True) -> str:
-    places.client("s3").create_bucket(Bucket=name)
+    contexts.client("s3").create_bucket(Bucket=name)
     if versions:
-        places.client("s3").put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        contexts.client("s3").put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     return name
 
 
 def put(bucket: str, key: str, body: bytes = b"67,3,5,3\n") -> str:
     """Put an object; return its URL."""
-    places.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+    contexts.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
     return f"s3://{bucket}/{key}"
 
 
@@ -90,8 +90,8 @@ def world(localaws, monkeypatch):
     use(monkeypatch, localaws)
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value.replace("mammography", project))
-    here = World(Place.here(), localaws)
+    here = World(AccountContext.here(), localaws)
     yield here
     here.close()
     boto3.DEFAULT_SESSION = None
-    places.client.cache_clear()
+    contexts.client.cache_clear()

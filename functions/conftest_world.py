@@ -22,8 +22,8 @@ import botocore.session
 from botocore.loaders import Loader
 
 from functions import package
-from functions.common import place as places
-from functions.common.place import Place
+from functions.common import context as contexts
+from functions.common.context import AccountContext
 
 ROOT = Path(__file__).parent.parent
 DIGEST = "sha256:" + "0" * 64
@@ -104,15 +104,15 @@ def _echo(address: str) -> str:
 class World:
     """What a function finds in its account and in the registry's."""
 
-    def __init__(self, place: Place, address: str) -> None:
-        self.place, self._address = place, address
+    def __init__(self, context: AccountContext, address: str) -> None:
+        self.context, self._address = context, address
         self._echo = _echo(address)
         self._buckets()
-        self.registry("sagemaker").create_model_package_group(ModelPackageGroupName=place.project)
+        self.registry("sagemaker").create_model_package_group(ModelPackageGroupName=context.project)
         self.registry("sagemaker").put_model_package_group_policy(
-            ModelPackageGroupName=place.project, ResourcePolicy=self._policy("group")
+            ModelPackageGroupName=context.project, ResourcePolicy=self._policy("group")
         )
-        self._callbacks = self.prod("sqs").create_queue(QueueName=f"{place.project}-callbacks")["QueueUrl"]
+        self._callbacks = self.prod("sqs").create_queue(QueueName=f"{context.project}-callbacks")["QueueUrl"]
         self.mailbox()
         self._keys()
         self._roles: set[str] = set()
@@ -120,17 +120,17 @@ class World:
 
     def prod(self, service: str) -> Any:
         """Return a client of prod's root."""
-        return _client(service, self.place.account, self._address)
+        return _client(service, self.context.account, self._address)
 
     def registry(self, service: str) -> Any:
         """Return a client of the registry account's root."""
-        return _client(service, self.place.registry_account, self._address)
+        return _client(service, self.context.registry_account, self._address)
 
     def act_as(self, function: str) -> None:
         """Let the code under test have the role of a function, with the policies that it really gets."""
         role = self.role(function, function, "function")
         keys = self.prod("sts").assume_role(RoleArn=role, RoleSessionName="function")["Credentials"]
-        places.use(session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]))
+        contexts.use(session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]))
 
     def close(self) -> None:
         """Stop what still runs."""
@@ -142,17 +142,17 @@ class World:
                         sagemaker.stop_pipeline_execution(PipelineExecutionArn=execution)
 
     def _variables(self) -> dict[str, str]:
-        place = self.place
+        context = self.context
         return {
-            "project": place.project,
-            "environment": place.environment,
-            "region": place.region,
-            "account_id": place.account,
+            "project": context.project,
+            "environment": context.environment,
+            "region": context.region,
+            "account_id": context.account,
             "dev_account_id": "111111111111",
-            "registry_account_id": place.registry_account,
-            "prod_account_id": place.account,
-            "data_bucket": place.data_bucket,
-            "models_bucket": place.models_bucket,
+            "registry_account_id": context.registry_account,
+            "prod_account_id": context.account,
+            "data_bucket": context.data_bucket,
+            "models_bucket": context.models_bucket,
         }
 
     def _policy(self, name: str) -> str:
@@ -160,7 +160,7 @@ class World:
         return json.dumps(json.loads(text))
 
     def _arn(self, role: str) -> str:
-        return f"arn:aws:iam::{self.place.account}:role/{self.place.project}-{role.replace('_', '-')}"
+        return f"arn:aws:iam::{self.context.account}:role/{self.context.project}-{role.replace('_', '-')}"
 
     def role(self, name: str, *policies: str) -> str:
         """Make a role, once, with the policies that it really gets; return its ARN."""
@@ -172,7 +172,7 @@ class World:
         # SageMaker and Lambda take a role; tests take it as the account's root.
         trusted = {
             "Service": ["sagemaker.amazonaws.com", "lambda.amazonaws.com"],
-            "AWS": f"arn:aws:iam::{self.place.account}:root",
+            "AWS": f"arn:aws:iam::{self.context.account}:root",
         }
         trust = {"Statement": [{"Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRole"}]}
         iam.create_role(RoleName=called, AssumeRolePolicyDocument=json.dumps(trust))
@@ -185,8 +185,8 @@ class World:
 
     def _buckets(self) -> None:
         for s3, bucket, policy in (
-            (self.prod("s3"), self.place.data_bucket, None),
-            (self.registry("s3"), self.place.models_bucket, self._policy("bucket-models")),
+            (self.prod("s3"), self.context.data_bucket, None),
+            (self.registry("s3"), self.context.models_bucket, self._policy("bucket-models")),
         ):
             s3.create_bucket(Bucket=bucket)
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -196,14 +196,14 @@ class World:
     def _keys(self) -> None:
         kms = self.prod("kms")
         self.key = kms.create_key()["KeyMetadata"]["Arn"]
-        kms.create_alias(AliasName=f"alias/{self.place.project}-data", TargetKeyId=self.key)
+        kms.create_alias(AliasName=f"alias/{self.context.project}-data", TargetKeyId=self.key)
 
     def mailbox(self) -> None:
-        """Make the topic of notifications, with a queue that keeps what people are told."""
+        """Make the topic of notifications, with a queue that keeps notifications."""
         sqs, sns = self.prod("sqs"), self.prod("sns")
-        self._mail = sqs.create_queue(QueueName=f"{self.place.project}-mail")["QueueUrl"]
+        self._mail = sqs.create_queue(QueueName=f"{self.context.project}-mail")["QueueUrl"]
         queue = sqs.get_queue_attributes(QueueUrl=self._mail, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        topic = sns.create_topic(Name=f"{self.place.project}-notifications")["TopicArn"]
+        topic = sns.create_topic(Name=f"{self.context.project}-notifications")["TopicArn"]
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
 
     def deploy(self, function: str) -> str:
@@ -213,7 +213,7 @@ class World:
             self._variables() | {"retrain_enabled": "true", "retrain_cooldown_hours": "0", "retrain_daily_cap": "1"}
         )
         return self.prod("lambda").create_function(
-            FunctionName=f"{self.place.project}-{function.replace('_', '-')}",
+            FunctionName=f"{self.context.project}-{function.replace('_', '-')}",
             Runtime=described["runtime"],
             Role=self.role(function, function, "function"),
             Handler=described["functions"][function]["handler"],
@@ -226,7 +226,7 @@ class World:
     def calling(self, function: str, **asked: str) -> dict:
         """Return the step Resolve that calls one of the project's functions: for the newest batch, or as asked."""
         version = self.deploy(function)
-        arn = f"arn:aws:lambda:us-east-1:{self.place.account}:function:{self.place.project}-{function}:{version}"
+        arn = f"arn:aws:lambda:us-east-1:{self.context.account}:function:{self.context.project}-{function}:{version}"
         asked = asked or {"action": "batch", "batch_data_url": "newest"}
         arguments = {**asked, "execution_arn": {"Get": "Execution.PipelineExecutionArn"}}
         return {
@@ -239,24 +239,24 @@ class World:
 
     def push(self, step: str = "monitor") -> str:
         """Put an image into prod's registry; return its URI."""
-        ecr, repository = self.prod("ecr"), f"{self.place.project}/{step}"
+        ecr, repository = self.prod("ecr"), f"{self.context.project}/{step}"
         ecr.create_repository(repositoryName=repository)
         manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "layers": []}
         put = ecr.put_image(repositoryName=repository, imageManifest=json.dumps(manifest), imageTag="1")
         digest = put["image"]["imageId"]["imageDigest"]
-        return f"{self.place.account}.dkr.ecr.{self.place.region}.amazonaws.com/{repository}@{digest}"
+        return f"{self.context.account}.dkr.ecr.{self.context.region}.amazonaws.com/{repository}@{digest}"
 
     def put(self, key: str, body: bytes | str = b"67,3,5,3\n", **more: str) -> str:
         """Put an object into prod's data bucket; return its URL."""
-        self.prod("s3").put_object(Bucket=self.place.data_bucket, Key=key, Body=body, **more)
-        return f"s3://{self.place.data_bucket}/{key}"
+        self.prod("s3").put_object(Bucket=self.context.data_bucket, Key=key, Body=body, **more)
+        return f"s3://{self.context.data_bucket}/{key}"
 
     def read(self, key: str) -> Any:
         """Return the JSON value of an object in prod's data bucket."""
-        return json.loads(self.prod("s3").get_object(Bucket=self.place.data_bucket, Key=key)["Body"].read())
+        return json.loads(self.prod("s3").get_object(Bucket=self.context.data_bucket, Key=key)["Body"].read())
 
     def mails(self) -> list[tuple[str, str]]:
-        """Return (subject, text) of everything that people were told since the last look."""
+        """Return (subject, text) of every notification since the last look."""
         sqs, found = self.prod("sqs"), []
         while messages := sqs.receive_message(QueueUrl=self._mail, MaxNumberOfMessages=10).get("Messages", []):
             for message in messages:
@@ -266,16 +266,16 @@ class World:
         return found
 
     def version(
-        self, status: str = "Approved", image: str = "", baseline: bool = True, figures: bool = False, **metadata: str
+        self, status: str = "Approved", image: str = "", baseline: bool = True, metrics: bool = False, **metadata: str
     ) -> str:
         """Register a version in the registry account; return its ARN."""
-        metric = {"ContentType": "application/json", "S3Uri": f"s3://{self.place.models_bucket}/baseline/x.json"}
+        metric = {"ContentType": "application/json", "S3Uri": f"s3://{self.context.models_bucket}/baseline/x.json"}
         quality = {"ModelDataQuality": {"Statistics": metric, "Constraints": metric}} if baseline else {}
-        if figures:
+        if metrics:
             quality["ModelQuality"] = {"Statistics": metric}
-        archive = f"s3://{self.place.models_bucket}/prod/model.tar.gz"
+        archive = f"s3://{self.context.models_bucket}/prod/model.tar.gz"
         return self.registry("sagemaker").create_model_package(
-            ModelPackageGroupName=self.place.project,
+            ModelPackageGroupName=self.context.project,
             ModelApprovalStatus=status,
             InferenceSpecification={
                 "Containers": [{"Image": image or self.image, "ModelDataUrl": archive}],
@@ -288,7 +288,7 @@ class World:
 
     def pipeline(self, part: str, *steps: dict) -> None:
         """Create or replace a pipeline of these steps."""
-        sagemaker, name = self.prod("sagemaker"), self.place.pipeline(part)
+        sagemaker, name = self.prod("sagemaker"), self.context.pipeline(part)
         parameters = [{"Name": "BatchDataUrl", "Type": "String", "DefaultValue": "newest"}]
         definition = {"Version": "2020-12-01", "Parameters": parameters, "Steps": steps}
         request = {
@@ -305,12 +305,12 @@ class World:
 
     def start(self, part: str, **more: str) -> str:
         """Start an execution; return its ARN."""
-        name = self.place.pipeline(part)
+        name = self.context.pipeline(part)
         return self.prod("sagemaker").start_pipeline_execution(PipelineName=name, **more)["PipelineExecutionArn"]
 
     def end(self, execution: str) -> str:
         """Wait for an execution's end; return its status."""
-        while (status := self.describe(execution)["PipelineExecutionStatus"]) in places.RUNNING:
+        while (status := self.describe(execution)["PipelineExecutionStatus"]) in contexts.RUNNING:
             time.sleep(0.05)
         return status
 
@@ -320,7 +320,7 @@ class World:
 
     def executions(self, part: str) -> list[str]:
         """Return the ARNs of a pipeline's executions, the newest first."""
-        found = self.prod("sagemaker").list_pipeline_executions(PipelineName=self.place.pipeline(part))
+        found = self.prod("sagemaker").list_pipeline_executions(PipelineName=self.context.pipeline(part))
         return [item["PipelineExecutionArn"] for item in found["PipelineExecutionSummaries"]]
 
     def resolve(self, **outputs: str) -> dict:
@@ -349,7 +349,7 @@ class World:
     ) -> dict:
         """Return the step Monitor, or Quality of that pipeline, which writes these files, or fails with a message."""
         name = {"inference": "Monitor", "quality": "Quality"}[of]
-        prefix = f"s3://{self.place.data_bucket}/runs/{self.place.pipeline(of)}"
+        prefix = f"s3://{self.context.data_bucket}/runs/{self.context.pipeline(of)}"
         uri = {"Std:Join": {"On": "/", "Values": [prefix, {"Get": "Execution.PipelineExecutionId"}, name.lower()]}}
         output = {"S3Uri": uri, "LocalPath": "/opt/ml/processing/output", "S3UploadMode": "EndOfJob"}
         cluster = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
@@ -372,6 +372,6 @@ def fail(name: str, message: str, *after: str) -> dict:
     return {"Name": name, "Type": "Fail", "Arguments": {"ErrorMessage": message}, "DependsOn": list(after)}
 
 
-def context(request: str = "request-1") -> SimpleNamespace:
+def invocation(request: str = "request-1") -> SimpleNamespace:
     """What AWS Lambda passes beside the event."""
     return SimpleNamespace(aws_request_id=request)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from functions import package
+from functions.common.context import client
 from functions.common.failures import recall
-from functions.common.place import client
 from functions.conftest import VARIABLES
 
 TEMPLATE = json.loads((package.FOLDER / "functions.json").read_text())
@@ -92,7 +92,7 @@ def python(environment, code):
     return subprocess.run([interpreter, "-S", "-P", "-c", code], env=environment, capture_output=True, text=True)
 
 
-def test_the_archive_runs_under_python_3_11_with_nothing_but_boto3(place, alone):
+def test_the_archive_runs_under_python_3_11_with_nothing_but_boto3(context, alone):
     code = f"""
 import importlib, sys
 assert sys.version_info[:2] == (3, 11), sys.version
@@ -105,10 +105,10 @@ handle({{"action": "nothing", "execution_arn": "{EXECUTION}"}}, None)
 """
     done = python(alone, code)
     assert done.stderr.endswith(f"functions.common.failures.Refused: {SENTENCE}\n")
-    assert recall(place, EXECUTION) == {"name": "Refused", "sentence": SENTENCE}
+    assert recall(context, EXECUTION) == {"name": "Refused", "sentence": SENTENCE}
 
 
-def test_a_handler_runs_as_a_lambda_function(place):
+def test_a_handler_runs_as_a_lambda_function(context):
     aws = client("lambda")
     role = client("iam").create_role(RoleName="mammography-resolve", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     made = aws.create_function(
@@ -125,4 +125,4 @@ def test_a_handler_runs_as_a_lambda_function(place):
     error = json.loads(answer["Payload"].read())
     assert answer["FunctionError"] == "Unhandled"
     assert error["errorMessage"].endswith(SENTENCE)
-    assert recall(place, EXECUTION)["name"] == "Refused"
+    assert recall(context, EXECUTION)["name"] == "Refused"

@@ -19,7 +19,7 @@ def test_every_dockerfile_keeps_the_rules(tools):
     assert "images/packages.Dockerfile" in names
 
 
-def test_a_broken_rule_is_named_with_its_place(tools, tmp_path, monkeypatch):
+def test_a_broken_rule_is_named_with_its_location(tools, tmp_path, monkeypatch):
     monkeypatch.setattr(checks, "ROOT", tmp_path)
     (tmp_path / "steps/train").mkdir(parents=True)
     (tmp_path / "steps/train/Dockerfile").write_text("FROM debian\nRUN cd /tmp\n")

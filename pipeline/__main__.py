@@ -11,15 +11,17 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline import account, execution, judgements, people, versions
+from pipeline import account, decisions, execution, model_quality, versions
 from pipeline import settings as configuration
 from pipeline.account import WrongAccount
-from pipeline.commands import NotPossible, obey
+from pipeline.commands import NotPossible, Renamed, run_command
 from pipeline.difference import differences
 from pipeline.execution import DEFINITIONS, CannotStart, render
 from pipeline.release import Release, WrongRelease
 
-PIPELINES_LIVE_IN = ("dev", "prod")
+DEPLOY_ENVIRONMENTS = ("dev", "prod")
+OLDER_REQUEUE = "release-batch"
+"""What `requeue` was called: accepted for one release."""
 KNOWN = (
     configuration.WrongSettings, WrongRelease, WrongAccount, CannotStart, NotPossible, BotoCoreError, ClientError,
 )  # fmt: skip
@@ -27,14 +29,14 @@ KNOWN = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, 1 after one sentence on standard error, or 130 when it is interrupted."""
-    return obey(_parser().parse_args(arguments), KNOWN)
+    return run_command(_parser().parse_args(arguments), KNOWN)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run, words: str, environments=PIPELINES_LIVE_IN) -> argparse.ArgumentParser:
+    def command(name: str, run, words: str, environments=DEPLOY_ENVIRONMENTS) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=words, description=words)
         added.set_defaults(run=run)
         if environments:
@@ -48,26 +50,27 @@ def _parser() -> argparse.ArgumentParser:
     added = command("diff", _diff, "show where dev's and prod's definitions differ", ())
     added.add_argument("pipeline", choices=DEFINITIONS)
 
-    added = command("start", _start, "put a pipeline in place, start it and follow it")
+    added = command("start", _start, "deploy a pipeline, start it and follow it")
     added.add_argument("pipeline", choices=DEFINITIONS)
     added.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE")
-    added.add_argument("--release", type=Path, help="release manifest; without it, the release in place stays")
+    added.add_argument("--release", type=Path, help="release manifest; without it, the deployed release stays")
     added.add_argument("--reason", default="", help="why; a model version that comes of it carries this")
     added.add_argument("--wait", action="store_true", help="follow it; exit with 1 unless it succeeds")
 
     command("versions", _versions, "print the model's versions, with the report of each", ())
 
     added = command("report", _report, "write a version's report to a file", ())
-    added.add_argument("--version", type=int, required=True)
+    added.add_argument("--model", "--version", type=int, required=True, action=Renamed, help="number of a version")
     added.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML; an earlier file is replaced")
 
     added = command("approve", _approve, "approve a version in the registry", ())
-    added.add_argument("--version", type=int, required=True)
+    added.add_argument("--model", "--version", type=int, required=True, action=Renamed, help="number of a version")
     added.add_argument("--reason", required=True)
 
-    added = command("release-batch", _release_batch, "let a batch through that was set aside")
-    added.add_argument("--batch", required=True)
-    added.add_argument("--reason", required=True)
+    for name, run in (("requeue", _requeue), (OLDER_REQUEUE, _older_requeue)):
+        added = command(name, run, "make a quarantined or failed batch pending again, and score it")
+        added.add_argument("--batch", required=True)
+        added.add_argument("--reason", required=True)
 
     command("batches", _batches, "print what became of each batch")
     command("quality", _quality, "print what labels that arrived said of the model, with the report of each execution")
@@ -85,7 +88,7 @@ def _render(options: argparse.Namespace) -> int:
 def _diff(options: argparse.Namespace) -> int:
     dev, prod = (
         render(configuration.load(environment), options.pipeline, Release()).render()
-        for environment in PIPELINES_LIVE_IN
+        for environment in DEPLOY_ENVIRONMENTS
     )
     for path, left, right in differences(dev, prod):
         print(f"{path}\n  dev   {left}\n  prod  {right}")
@@ -96,7 +99,7 @@ def _start(options: argparse.Namespace) -> int:
     settings = configuration.load(options.environment)
     release = Release.read(options.release) if options.release else None
     parameters = dict(_pair(text) for text in options.parameter)
-    place = account.enter(settings)
+    context = account.enter(settings)
     definition = render(settings, options.pipeline, release or Release())
     execution.checked_parameters(definition.render(), parameters)
     execution.upsert(settings, options.pipeline, release)
@@ -107,7 +110,7 @@ def _start(options: argparse.Namespace) -> int:
     interval = execution.LOCAL_INTERVAL if configuration.is_local() else execution.INTERVAL
     for step in execution.follow(arn, interval):
         print(_line(step), flush=True)
-    status, why = execution.outcome(place, arn)
+    status, why = execution.outcome(context, arn)
     print(status, flush=True)
     if status != "Succeeded":
         print(f"{arn}: {status}: {why}", file=sys.stderr)
@@ -134,29 +137,34 @@ def _versions(_: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    versions.fetch_report(configuration.load("registry"), options.version, options.out)
+    versions.fetch_report(configuration.load("registry"), options.model, options.out)
     print(options.out)
     return 0
 
 
 def _approve(options: argparse.Namespace) -> int:
-    print(people.approve(configuration.load("registry"), options.version, options.reason))
+    print(decisions.approve(configuration.load("registry"), options.model, options.reason))
     return 0
 
 
-def _release_batch(options: argparse.Namespace) -> int:
+def _older_requeue(options: argparse.Namespace) -> None:
+    print(f"{OLDER_REQUEUE} is requeue now, and goes with the next release.", file=sys.stderr)
+    _requeue(options)
+
+
+def _requeue(options: argparse.Namespace) -> int:
     settings = configuration.load(options.environment)
-    print(people.release_batch(settings, options.batch, options.reason, getpass.getuser()))
+    print(decisions.requeue(settings, options.batch, options.reason, getpass.getuser()))
     return 0
 
 
 def _batches(options: argparse.Namespace) -> int:
-    people.print_batches(configuration.load(options.environment))
+    decisions.print_batches(configuration.load(options.environment))
     return 0
 
 
 def _quality(options: argparse.Namespace) -> int:
-    judgements.print_judgements(configuration.load(options.environment))
+    model_quality.print_model_quality(configuration.load(options.environment))
     return 0
 
 

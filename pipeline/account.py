@@ -9,8 +9,8 @@ import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader
 
-from functions.common import place
-from functions.common.place import Place
+from functions.common import context
+from functions.common.context import AccountContext
 from pipeline.names import Names
 from pipeline.settings import Settings, is_local
 
@@ -46,8 +46,8 @@ def without_profile() -> botocore.session.Session:
     return core
 
 
-def enter(settings: Settings) -> Place:
-    """Make the environment's account the one that the functions' helpers work in; return its place.
+def enter(settings: Settings) -> AccountContext:
+    """Make the environment's account the one that the functions' helpers work in; return its context.
 
     Raises:
         WrongAccount: the credentials are missing or belong to another account.
@@ -61,14 +61,14 @@ def enter(settings: Settings) -> Place:
         raise WrongAccount(
             f"{settings.environment} is account {settings.account}, the credentials are those of {account}."
         )
-    place.use(entered)
-    return place_of(settings)
+    context.use(entered)
+    return context_of(settings)
 
 
-def place_of(settings: Settings) -> Place:
-    """Return the place that a function of this environment would run in."""
+def context_of(settings: Settings) -> AccountContext:
+    """Return the context that a function of this environment would run in."""
     names = Names(settings)
-    return Place(
+    return AccountContext(
         project=settings.project,
         environment=settings.environment,
         region=settings.region,

@@ -11,7 +11,17 @@ class NotPossible(Exception):
     """What was asked for can't be done; the message says why."""
 
 
-def obey(options: argparse.Namespace, known: tuple[type[Exception], ...], tidy: bool = False) -> int:
+class Renamed(argparse.Action):
+    """An option that has an older spelling, its last: that is accepted for one release, with a sentence."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Take the value, whatever the option was called."""
+        if option_string == self.option_strings[-1]:
+            print(f"{option_string} is {self.option_strings[0]} now, and goes with the next release.", file=sys.stderr)
+        setattr(namespace, self.dest, values)
+
+
+def run_command(options: argparse.Namespace, known: tuple[type[Exception], ...], tidy: bool = False) -> int:
     """Run the command that was parsed (`options.run`); return its exit code.
 
     Args:

@@ -71,7 +71,7 @@ def world(localaws, monkeypatch, tmp_path):  # noqa: F811
     monkeypatch.setenv("AWS_ENDPOINT_URL", localaws)
     for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    here = World(account.place_of(settings.load("prod")), localaws)
+    here = World(account.context_of(settings.load("prod")), localaws)
     here.role("pipeline", "pipeline")
     yield here
     here.close()

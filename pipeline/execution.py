@@ -1,4 +1,4 @@
-"""Putting a pipeline in place, starting it, and following an execution to its end."""
+"""Deploying a pipeline, starting it, and following an execution to its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from functions.common.place import RUNNING, Place, client
+from functions.common.context import RUNNING, AccountContext, client
 from functions.on_failure import execution as executions
 from pipeline import inference, quality, shapes, train
 from pipeline.language import Definition
@@ -28,7 +28,7 @@ LOCAL_INTERVAL, INTERVAL = 0.2, 5.0
 
 
 class CannotStart(Exception):
-    """The pipeline can't be put in place or started; the message says why."""
+    """The pipeline can't be deployed or started; the message says why."""
 
 
 def render(settings: Settings, pipeline: str, release: Release) -> Definition:
@@ -49,11 +49,11 @@ def upsert(settings: Settings, pipeline: str, release: Release | None = None) ->
     Args:
         settings: the environment's.
         pipeline: train, inference or quality.
-        release: what it runs; None keeps the images of the pipeline in place. A release that names no versions
-            of the functions keeps those in place: each account counts its own.
+        release: what it runs; None keeps the images of the deployed pipeline. A release that names no versions
+            of the functions keeps those that are deployed: each account counts its own.
 
     Raises:
-        CannotStart: the pipeline isn't in place and the release doesn't say everything it needs, or the
+        CannotStart: the pipeline isn't deployed and the release doesn't say everything it needs, or the
             definition is wrong.
     """
     names = Names(settings)
@@ -65,12 +65,12 @@ def upsert(settings: Settings, pipeline: str, release: Release | None = None) ->
         request["PipelineDescription"] = f"Release {release.version}, commit {release.git_commit}"
     elif present is None:
         raise CannotStart(f"{name} isn't in account {settings.account} yet: give a release (--release).")
-    in_place = Release.of_definition(json.loads(present["PipelineDefinition"])) if present else Release()
-    release = release or in_place
-    release = replace(release, functions={**in_place.functions, **release.functions})
+    deployed = Release.of_definition(json.loads(present["PipelineDefinition"])) if present else Release()
+    release = release or deployed
+    release = replace(release, functions={**deployed.functions, **release.functions})
     text = render(settings, pipeline, release).text()
     if unknown := shapes.VARIABLE.search(text):
-        raise CannotStart(f"{name}: neither the release nor a pipeline in place says what {unknown[0]} is.")
+        raise CannotStart(f"{name}: neither the release nor a deployed pipeline says what {unknown[0]} is.")
     request["PipelineDefinition"] = text
     if present is None:
         return sagemaker.create_pipeline(**request)["PipelineArn"]
@@ -106,7 +106,7 @@ def checked_parameters(definition: dict[str, Any], given: Mapping[str, str]) -> 
 
 
 def start(settings: Settings, pipeline: str, parameters: Mapping[str, str], reason: str = "") -> str:
-    """Start the pipeline in place; return the execution's ARN.
+    """Start the deployed pipeline; return the execution's ARN.
 
     Raises:
         CannotStart: there is no such pipeline, or a parameter is wrong.
@@ -126,26 +126,26 @@ def start(settings: Settings, pipeline: str, parameters: Mapping[str, str], reas
 def follow(execution: str, interval: float) -> Iterator[dict[str, Any]]:
     """Give each step of an execution when it starts and when it ends, until the execution has ended."""
     sagemaker = client("sagemaker")
-    told: dict[str, str] = {}
+    shown: dict[str, str] = {}
     while True:
         status = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)["PipelineExecutionStatus"]
         pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
             PipelineExecutionArn=execution, SortOrder="Ascending"
         )
         for step in (step for page in pages for step in page["PipelineExecutionSteps"]):
-            if told.get(step["StepName"]) != step["StepStatus"]:
-                told[step["StepName"]] = step["StepStatus"]
+            if shown.get(step["StepName"]) != step["StepStatus"]:
+                shown[step["StepName"]] = step["StepStatus"]
                 yield step
         if status not in RUNNING:
             return
         time.sleep(interval)
 
 
-def outcome(place: Place, execution: str) -> tuple[str, str]:
+def outcome(context: AccountContext, execution: str) -> tuple[str, str]:
     """Return an ended execution's status and, unless it succeeded, why: the failed job's own sentence."""
     described = client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution)
     status = described["PipelineExecutionStatus"]
-    failure = executions.read(place, execution) if status == "Failed" else None
+    failure = executions.read(context, execution) if status == "Failed" else None
     if failure is None:
         return status, described.get("FailureReason", "")
     return status, f"{failure.where}: {failure.sentence}"

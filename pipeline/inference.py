@@ -99,7 +99,7 @@ def definition(settings: Settings, release: Release) -> Definition:
         "CheckVerdict",
         [
             equals(json_get("Monitor", "Verdict", "drift"), True),
-            # A batch that was refused before is let through by a person, or by a newer version.
+            # A batch that was refused before isn't held back again.
             equals(function_output(resolve, "Enforce"), "true"),
         ],
         then=[

@@ -48,7 +48,7 @@ class Jobs:
     def evidence(self, *parts: str) -> Json:
         """S3 URI below this execution's prefix in the models bucket.
 
-        What a model version is judged and watched by lies beside its archive, in the registry account: an
+        What a model version is evaluated and watched by lies beside its archive, in the registry account: an
         approved version outlives the environment that trained it.
         """
         prefix = f"s3://{self.names.models_bucket}/{self.settings.environment}/{self.names.name(self.pipeline)}"

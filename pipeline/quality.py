@@ -17,8 +17,8 @@ from pipeline.release import Release
 from pipeline.settings import Settings
 
 QUALITY = ("ModelPackageArn", "Labels", "Predictions", "GroundTruth", "Statistics", "VolumeKey")
-"""What the resolve function says: the approved version; the identity of the labels that it is judged by; manifests of
-its predictions and of the labels; the figures that it was registered with; the volumes' key."""
+"""What the resolve function says: the approved version; the identity of its ground truth; manifests of its
+predictions and of the ground truth; the metrics that it was registered with; the volumes' key."""
 
 
 def definition(settings: Settings, release: Release) -> Definition:

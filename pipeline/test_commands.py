@@ -18,7 +18,7 @@ from pipeline.release import Release
 
 
 def definition(world, pipeline):
-    name = world.place.pipeline(pipeline)
+    name = world.context.pipeline(pipeline)
     described = world.prod("sagemaker").describe_pipeline(PipelineName=name)
     return {name: value for name, value in described.items() if name not in ("ResponseMetadata", "LastRunTime")}
 
@@ -70,21 +70,21 @@ class TestStart:
     def start(self, run, *more, pipeline="train"):
         return run("start", pipeline, "--environment", "prod", *more)
 
-    def test_it_puts_the_pipeline_in_place_and_starts_it(self, run, world, manifest):
+    def test_it_deploys_the_pipeline_and_starts_it(self, run, world, manifest):
         code, lines, error = self.start(run, "--release", manifest)
         assert (code, error) == (0, "") and lines == world.executions("train")
         present = definition(world, "train")
         assert json.loads(present["PipelineDefinition"]) == render(settings.load("prod"), "train", RELEASE).render()
         assert present["PipelineDescription"] == f"Release 1.4.0, commit {RELEASE.git_commit}"
 
-    def test_without_a_release_the_one_in_place_stays(self, run, world, manifest):
+    def test_without_a_release_the_one_deployed_stays(self, run, world, manifest):
         self.start(run, "--release", manifest)
         before = definition(world, "train")
         assert self.start(run)[0] == 0
         assert definition(world, "train") == before
         assert len(world.executions("train")) == 2
 
-    def test_a_changed_setting_updates_the_pipeline_in_place(self, run, world, manifest):
+    def test_a_changed_setting_updates_the_pipeline_deployed(self, run, world, manifest):
         self.start(run, "--release", manifest)
         file = settings.FOLDER / "prod.tfvars.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"volume_gb": 77}))
@@ -96,7 +96,7 @@ class TestStart:
         )
         assert present["PipelineDescription"] == f"Release 1.4.0, commit {RELEASE.git_commit}"
 
-    def test_a_manifest_without_function_versions_keeps_those_in_place(self, run, world, manifest):
+    def test_a_manifest_without_function_versions_keeps_those_deployed(self, run, world, manifest):
         self.start(run, "--release", manifest)
         content = json.loads(manifest.read_text())
         del content["functions"]
@@ -115,7 +115,7 @@ class TestStart:
 
     def test_no_pipeline_and_no_release(self, run, world):
         code, lines, error = self.start(run)
-        name = world.place.pipeline("train")
+        name = world.context.pipeline("train")
         assert (code, lines) == (1, [])
         assert error == f"{name} isn't in account 333333333333 yet: give a release (--release).\n"
 
@@ -126,7 +126,7 @@ class TestStart:
         code, _, error = self.start(run, "--release", manifest)
         assert code == 1
         assert error == (
-            f"{world.place.pipeline('train')}: neither the release nor a pipeline in place says what "
+            f"{world.context.pipeline('train')}: neither the release nor a deployed pipeline says what "
             "${resolve_version} is.\n"
         )
 
@@ -140,7 +140,7 @@ class TestStart:
             ("=0.9", "parameter =0.9: not NAME=VALUE.\n"),
         ],
     )
-    def test_a_wrong_parameter_is_named_and_nothing_is_put_in_place(self, run, world, manifest, parameter, sentence):
+    def test_a_wrong_parameter_is_named_and_nothing_is_deployed(self, run, world, manifest, parameter, sentence):
         code, lines, error = self.start(run, "--release", manifest, "--parameter", parameter)
         assert (code, lines) == (1, []) and error.startswith(sentence) and error.count("\n") == 1
         with pytest.raises(world.prod("sagemaker").exceptions.ResourceNotFound):
@@ -158,7 +158,7 @@ class TestStart:
         execution, *steps, status = lines
         assert code == 1 and status == "Failed"
         assert error == (
-            f"{execution}: Failed: step Resolve (NoApprovedModel): No version of {world.place.project} is approved.\n"
+            f"{execution}: Failed: step Resolve (NoApprovedModel): No version of {world.context.project} is approved.\n"
         )
         assert re.fullmatch(r"  Resolve          Failed   +\d+\.\d s", steps[-1])
 
@@ -167,7 +167,7 @@ class TestStart:
         content["functions"]["resolve"] = world.deploy("resolve")
         manifest.write_text(json.dumps(content))
         code, _, error = self.start(run, "--release", manifest, "--wait")
-        url = f"s3://{world.place.data_bucket}/data/labelled/"
+        url = f"s3://{world.context.data_bucket}/data/labelled/"
         assert code == 1
         assert error.endswith(f"step ResolveChampion (NoLabelledData): {url}: no object to train on.\n")
 
@@ -176,15 +176,15 @@ class TestStart:
         world.pipeline("train", world.waiting())
         execution = world.start("train")
         world.prod("sagemaker").stop_pipeline_execution(PipelineExecutionArn=execution)
-        place = account.enter(settings.load("prod"))
+        context = account.enter(settings.load("prod"))
         list(executions.follow(execution, executions.LOCAL_INTERVAL))
-        assert executions.outcome(place, execution)[0] == "Stopped"
+        assert executions.outcome(context, execution)[0] == "Stopped"
 
 
 class TestFollow:
     def test_each_step_is_given_when_it_starts_and_when_it_ends(self, world):
         world.pipeline("train", world.waiting())
-        place = account.enter(settings.load("prod"))
+        context = account.enter(settings.load("prod"))
         started = world.start("train")
         steps = executions.follow(started, 0.01)
         step = next(steps)
@@ -192,7 +192,7 @@ class TestFollow:
         world.go_on()
         (step,) = steps
         assert (step["StepName"], step["StepStatus"]) == ("Train", "Succeeded")
-        assert executions.outcome(place, started) == ("Succeeded", "")
+        assert executions.outcome(context, started) == ("Succeeded", "")
 
 
 class TestAccounts:
@@ -213,7 +213,7 @@ class TestAccounts:
         [
             ["start", "train", "--environment", "prod"],
             ["batches", "--environment", "prod"],
-            ["release-batch", "--environment", "prod", "--batch", "b", "--reason", "r"],
+            ["requeue", "--environment", "prod", "--batch", "b", "--reason", "r"],
         ],
     )
     def test_credentials_of_another_account_are_refused(self, run, cloud, command):
@@ -224,10 +224,10 @@ class TestAccounts:
 
     def test_approving_needs_the_registrys_credentials(self, run, cloud):
         cloud.setenv("AWS_ACCESS_KEY_ID", "333333333333")
-        code, _, error = run("approve", "--version", "1", "--reason", "r")
+        code, _, error = run("approve", "--model", "1", "--reason", "r")
         assert (code, error) == (1, "registry is account 222222222222, the credentials are those of 333333333333.\n")
 
-    def test_missing_credentials_are_told(self, run, cloud):
+    def test_missing_credentials_are_notified(self, run, cloud):
         cloud.delenv("AWS_ACCESS_KEY_ID")
         cloud.delenv("AWS_SECRET_ACCESS_KEY")
         code, _, error = run("batches", "--environment", "prod")
@@ -238,7 +238,7 @@ class TestAccounts:
             patch.setenv("AWS_PROFILE", "nobody-configured-it")
             assert run("batches", "--environment", "prod")[::2] == (0, "")
 
-    def test_an_endpoint_that_does_not_answer_is_told(self, run, monkeypatch):
+    def test_an_endpoint_that_does_not_answer_is_reported(self, run, monkeypatch):
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         code, _, error = run("batches", "--environment", "prod")
@@ -247,7 +247,7 @@ class TestAccounts:
 
 class TestApprove:
     def approve(self, run, version="1", reason="The report looks right"):
-        return run("approve", "--version", version, "--reason", reason)
+        return run("approve", "--model", version, "--reason", reason)
 
     def test_a_version_is_approved_with_its_reason(self, run, world):
         package = world.version("PendingManualApproval")
@@ -264,7 +264,7 @@ class TestApprove:
     def test_a_version_that_is_not_there(self, run, world, version):
         world.version("PendingManualApproval")
         code, _, error = self.approve(run, version)
-        assert (code, error) == (1, f"version {version}: {world.place.project} has no such version.\n")
+        assert (code, error) == (1, f"version {version}: {world.context.project} has no such version.\n")
 
     def test_a_version_that_is_approved_already(self, run, world):
         world.version("PendingManualApproval")
@@ -280,63 +280,67 @@ class TestApprove:
         described = world.registry("sagemaker").describe_model_package(ModelPackageName=package)
         assert described["ModelApprovalStatus"] == "PendingManualApproval"
 
-    def test_a_reason_is_kept_whole_or_not_at_all(self, run, world):
+    def test_a_reason_is_stored_whole_or_not_at_all(self, run, world):
         code, _, error = self.approve(run, reason="x" * 1025)
         assert (code, error) == (1, "--reason: longer than 1024 characters.\n")
 
 
-class TestReleaseBatch:
+class TestRequeue:
     @pytest.fixture
     def batch(self, world):
-        """A batch that was refused."""
+        """A batch that was quarantined."""
         url = world.put("data/batches/shifted.csv")
         world.pipeline("inference", world.waiting())
         account.enter(settings.load("prod"))
         batch = Batch.of(url, list_objects(url))
-        ledger.write(world.place, Entry(batch, ledger.REFUSED, "arn:earlier", 1, sentence="Drift."), None)
+        ledger.write(world.context, Entry(batch, ledger.QUARANTINED, "arn:earlier", 1, sentence="Drift."), None)
         return batch
 
     def release(self, run, batch, reason="Looked at it: a new scanner"):
-        return run("release-batch", "--environment", "prod", "--batch", batch, "--reason", reason)
+        return run("requeue", "--environment", "prod", "--batch", batch, "--reason", reason)
 
-    def test_a_batch_is_let_through_and_scored(self, run, world, batch):
+    def test_a_batch_is_requeued_and_scored(self, run, world, batch):
         code, lines, error = self.release(run, batch.id)
         assert (code, error) == (0, "") and lines == world.executions("inference")
-        assert world.describe(lines[0])["PipelineExecutionDescription"] == "Released: Looked at it: a new scanner"
+        assert world.describe(lines[0])["PipelineExecutionDescription"] == "Requeued: Looked at it: a new scanner"
         given = world.prod("sagemaker").list_pipeline_parameters_for_execution(PipelineExecutionArn=lines[0])
         assert given["PipelineParameters"] == [{"Name": "BatchDataUrl", "Value": batch.url}]
-        released = ledger.read(world.place, batch.id)[0].released
-        assert released["reason"] == "Looked at it: a new scanner" and released["by"]
+        requeued = ledger.read(world.context, batch.id)[0].requeued
+        assert requeued["reason"] == "Looked at it: a new scanner" and requeued["by"]
 
     def test_a_batch_that_is_not_in_the_ledger(self, run, world, batch):
         code, _, error = self.release(run, "other-0123456789ab")
         assert (code, error) == (1, "batch other-0123456789ab: not in the ledger of prod.\n")
 
-    def test_a_batch_that_is_not_set_aside(self, run, world, batch):
-        entry, etag = ledger.read(world.place, batch.id)
-        ledger.write(world.place, entry.becomes(ledger.SCORED), etag)
+    def test_a_batch_that_is_not_quarantined(self, run, world, batch):
+        entry, etag = ledger.read(world.context, batch.id)
+        ledger.write(world.context, entry.becomes(ledger.SCORED), etag)
         code, _, error = self.release(run, batch.id)
         assert code == 1
-        assert error == f"Batch {batch.id} is scored: only one that is set aside can be released.\n"
+        assert error == f"Batch {batch.id} is scored: only one that is quarantined or failed can be requeued.\n"
 
     def test_a_reason_has_to_be_given(self, run, world, batch):
         assert self.release(run, batch.id, " ") == (1, [], "--reason: a reason has to be given.\n")
-        assert ledger.read(world.place, batch.id)[0].released is None
+        assert ledger.read(world.context, batch.id)[0].requeued is None
 
     def test_a_batch_has_to_be_named(self, run):
         assert self.release(run, "") == (1, [], "--batch: a batch has to be named.\n")
 
-    def test_no_pipeline_in_place(self, run, world, batch):
-        world.prod("sagemaker").delete_pipeline(PipelineName=world.place.pipeline("inference"))
+    def test_no_pipeline_deployed(self, run, world, batch):
+        world.prod("sagemaker").delete_pipeline(PipelineName=world.context.pipeline("inference"))
         code, _, error = self.release(run, batch.id)
-        assert (code, error) == (1, f"{world.place.pipeline('inference')} isn't in account 333333333333.\n")
+        assert (code, error) == (1, f"{world.context.pipeline('inference')} isn't in account 333333333333.\n")
 
     def test_batches_prints_what_became_of_each(self, run, world, batch):
         world.put("data/batches/new.csv")
         reason = "Looked at it: [red] is a column, " + "and so on " * 30
         self.release(run, batch.id, reason)
-        code, (heading, waiting, aside), _ = run("batches", "--environment", "prod")
+        code, (heading, pending, quarantined), _ = run("batches", "--environment", "prod")
         assert code == 0 and heading.split() == ["batch", "arrived", "state", "version", "rows", "drift", "what"]
-        assert waiting.startswith("new-") and waiting.endswith(" waiting")
-        assert aside.startswith(batch.id) and " refused " in aside and "Drift. (released by " in aside
-        assert aside.endswith(f"{reason.strip()})")
+        assert pending.startswith("new-") and pending.endswith(" pending")
+        assert (
+            quarantined.startswith(batch.id)
+            and " quarantined " in quarantined
+            and "Drift. (requeued by " in quarantined
+        )
+        assert quarantined.endswith(f"{reason.strip()})")

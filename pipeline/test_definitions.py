@@ -71,9 +71,11 @@ class TestBoth:
             assert key == keys[uri["Std:Join"]["Values"][0].split("/")[2]]
 
     def test_outputs_never_share_a_prefix(self, pipeline, environment):
-        places = ["/".join(map(str, uri["Std:Join"]["Values"])) for uri, _ in outputs(rendered(pipeline, environment))]
-        for one in places:
-            assert [other for other in places if other.startswith(one)] == [one]
+        locations = [
+            "/".join(map(str, uri["Std:Join"]["Values"])) for uri, _ in outputs(rendered(pipeline, environment))
+        ]
+        for one in locations:
+            assert [other for other in locations if other.startswith(one)] == [one]
 
     def test_volumes_are_encrypted_with_a_key_and_not_an_alias(self, pipeline, environment):
         first = rendered(pipeline, environment)["Steps"][0]["Name"]
@@ -194,17 +196,19 @@ class TestTrain:
         champion = {entry["InputName"]: entry["S3Input"]["S3Uri"] for entry in inputs}["champion"]
         assert champion == {"Get": "Steps.ResolveChampion.OutputParameters['ModelDataUrl']"}
 
-    def test_register_carries_what_a_version_is_judged_and_watched_by(self):
+    def test_register_carries_what_a_version_is_evaluated_and_watched_by(self):
         package = steps(rendered("train", "prod"))["Register"]["Arguments"]
         statistics = "Steps.Baseline.ProcessingOutputConfig.Outputs['baseline'].S3Output.S3Uri"
         evaluation = "Steps.Evaluate.ProcessingOutputConfig.Outputs['evaluation'].S3Output.S3Uri"
 
-        def places(quality):
+        def locations(quality):
             return {name: metric["S3Uri"]["Std:Join"]["Values"] for name, metric in quality.items()}
 
         for holder in ("ModelMetrics", "DriftCheckBaselines"):
-            assert places(package[holder]["ModelQuality"]) == {"Statistics": [{"Get": evaluation}, "evaluation.json"]}
-            assert places(package[holder]["ModelDataQuality"]) == {
+            assert locations(package[holder]["ModelQuality"]) == {
+                "Statistics": [{"Get": evaluation}, "evaluation.json"]
+            }
+            assert locations(package[holder]["ModelDataQuality"]) == {
                 "Statistics": [{"Get": statistics}, "statistics.json"],
                 "Constraints": [{"Get": statistics}, "constraints.json"],
             }
@@ -261,7 +265,7 @@ class TestInference:
             ("CreateModel", "Model"), ("Transform", "Transform"), ("Record", "Lambda"),
         ]  # fmt: skip
 
-    def test_drift_refuses_only_a_batch_that_was_not_let_through(self):
+    def test_drift_refuses_only_a_batch_that_was_not_requeued(self):
         drift, enforced = steps(rendered("inference", "prod"))["CheckVerdict"]["Arguments"]["Conditions"]
         assert drift["LeftValue"]["Std:JsonGet"]["Path"] == "drift" and drift["RightValue"] is True
         assert enforced["LeftValue"] == {"Get": "Steps.Resolve.OutputParameters['Enforce']"}

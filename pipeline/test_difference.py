@@ -6,7 +6,7 @@ def test_equal_values_do_not_differ():
     assert list(differences(value, value)) == []
 
 
-def test_a_difference_is_told_by_its_path():
+def test_a_difference_is_reported_by_its_path():
     left = {"Steps": [{"Name": "Train", "Arguments": {"N": [1, 2]}}]}
     right = {"Steps": [{"Name": "Train", "Arguments": {"N": [1, 3]}}]}
     assert list(differences(left, right)) == [("Steps[Train].Arguments.N[1]", 2, 3)]

@@ -71,14 +71,14 @@ def test_a_schedule_and_an_arrival_ask_for_the_newest_batch(prod):
     assert all(parameters == [{"Name": "BatchDataUrl", "Value": "newest"}] for parameters in found)
 
 
-def test_labels_that_arrive_judge_the_model_by_all_that_are_there(prod):
+def test_labels_that_arrive_evaluate_the_model_by_all_that_are_there(prod):
     (parameters,) = asked(prod, "quality")
     (parameter,) = render(prod, "quality", Release()).render()["Parameters"][:1]
     assert parameters == [{"Name": "GroundTruthUrl", "Value": parameter["DefaultValue"]}]
 
 
 @pytest.mark.parametrize(
-    ("key", "size", "judges"),
+    ("key", "size", "evaluates"),
     [
         ("data/ground-truth/clean.csv", 20, True),
         ("data/ground-truth/2026/clean.csv", 20, True),
@@ -88,7 +88,7 @@ def test_labels_that_arrive_judge_the_model_by_all_that_are_there(prod):
         ("data/labelled/clean.csv", 20, False),
     ],
 )
-def test_folders_and_empty_files_judge_nothing(prod, emulator, key, size, judges):
+def test_folders_and_empty_files_evaluate_nothing(prod, emulator, key, size, evaluates):
     (pattern,) = [
         json.dumps(found["rule"]["EventPattern"])
         for found in templates.rules(prod)
@@ -102,7 +102,7 @@ def test_folders_and_empty_files_judge_nothing(prod, emulator, key, size, judges
     events = boto3.client(
         "events", prod.region, endpoint_url=emulator, aws_access_key_id=prod.account, aws_secret_access_key="local"
     )
-    assert events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"] is judges
+    assert events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"] is evaluates
 
 
 def asked(settings, pipeline):
@@ -137,11 +137,11 @@ def test_functions_get_the_gates_settings(prod):
     assert set(templates.functions(prod)["functions"]) == set(FUNCTIONS)
 
 
-def test_people_are_told_the_command_that_approves():
+def test_people_are_notified_the_command_that_approves():
     texts = [
         target["InputTransformer"]["InputTemplate"]
         for rule in templates.rules(load("registry", local=False))
         for target in rule["targets"]
         if "InputTransformer" in target
     ]
-    assert any("make approve VERSION=<version> REASON=" in text for text in texts)
+    assert any("make approve MODEL=<version> REASON=" in text for text in texts)

@@ -11,7 +11,7 @@ EXECUTION = "arn:aws:sagemaker:us-east-1:111111111111:pipeline/train/execution/o
 class TestVersions:
     def measured(self, world, compared=True, **objects):
         """Register a version that names measurements, and put these objects beside them; return their URL."""
-        prefix = f"s3://{world.place.models_bucket}/evaluation"
+        prefix = f"s3://{world.context.models_bucket}/evaluation"
         difference = {"value": 0.006, "lower": -0.0039, "upper": 0.016}
         quality = {
             "binary_classification_metrics": {"auc": {"value": 0.9591}},
@@ -19,11 +19,11 @@ class TestVersions:
         }
         for name, content in ({"evaluation.json": json.dumps(quality)} | objects).items():
             world.registry("s3").put_object(
-                Bucket=world.place.models_bucket, Key=f"evaluation/{name}", Body=content.encode()
+                Bucket=world.context.models_bucket, Key=f"evaluation/{name}", Body=content.encode()
             )
         statistics = {"ContentType": "application/json", "S3Uri": f"{prefix}/evaluation.json"}
         world.registry("sagemaker").create_model_package(
-            ModelPackageGroupName=world.place.project,
+            ModelPackageGroupName=world.context.project,
             ModelApprovalStatus="PendingManualApproval",
             InferenceSpecification={
                 "Containers": [{"Image": world.image, "ModelDataUrl": f"{prefix}/model.tar.gz"}],
@@ -36,7 +36,7 @@ class TestVersions:
         return prefix
 
     def report(self, run, file, version=1):
-        return run("report", "--version", version, "--out", file)
+        return run("report", "--model", version, "--out", file)
 
     def test_each_version_is_a_line_the_newest_first(self, run, world):
         world.version("Approved")
@@ -68,7 +68,7 @@ class TestVersions:
         assert list(tmp_path.glob(".*")) == []
 
     def test_a_version_that_is_not_there_has_no_report(self, run, world, tmp_path):
-        sentence = f"version 7: {world.place.project} has no such version.\n"
+        sentence = f"version 7: {world.context.project} has no such version.\n"
         assert self.report(run, tmp_path / "report.html", 7) == (1, [], sentence)
 
     def test_a_version_without_a_report(self, run, world, tmp_path):

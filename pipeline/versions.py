@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from rich.table import Table
 
 from functions.common import registry
-from functions.common.place import GONE, client, read_json, split
+from functions.common.context import GONE, client, read_json, split
 from pipeline import account, tables
 from pipeline.commands import NotPossible
 from pipeline.names import Names
@@ -53,11 +53,11 @@ def against_champion(quality: dict[str, Any]) -> str:
 
 def print_versions(settings: Settings) -> None:
     """Print each version, the newest first: its AUC on its own test rows, and beside the champion's on the same."""
-    place = account.enter(settings)
+    context = account.enter(settings)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("version", "status", "registered", "AUC", "minus the champion's", "trained by", "report"):
         table.add_column(heading, overflow="fold")
-    for item in registry.packages(place):
+    for item in registry.packages(context):
         package = registry.describe(item["ModelPackageArn"])
         url = registry.evaluation(package)
         found = read_json(*split(url)) if url else None

@@ -19,8 +19,8 @@ from promotion import images as copies
 from promotion import registry as registries
 from promotion import source
 from promotion.accounts import account
+from promotion.errors import NotBuilt
 from promotion.manifest import DIGEST, VERSION, Manifest, digest
-from promotion.refusals import NotBuilt
 from promotion.releases import Releases
 
 ROOT = source.ROOT
@@ -138,13 +138,13 @@ def join_reports(files: Iterable[Path]) -> bytes:
             raise NotBuilt(f"{file}: not a JUnit report.") from None
         suite = ElementTree.SubElement(joined, "testsuite", name=file.stem)
         for case in sorted(cases, key=lambda case: (case.get("classname", ""), case.get("name", ""))):
-            told = ElementTree.SubElement(
+            element = ElementTree.SubElement(
                 suite, "testcase", classname=case.get("classname", ""), name=case.get("name", "")
             )
             if case.find("failure") is not None or case.find("error") is not None:
                 raise NotBuilt(f"{file}: {case.get('name')} failed; a release is built of what passed its tests.")
             if case.find("skipped") is not None:
-                ElementTree.SubElement(told, "skipped")
+                ElementTree.SubElement(element, "skipped")
             else:
                 ran += 1
     if not ran:

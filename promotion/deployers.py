@@ -1,4 +1,4 @@
-"""Which deployer puts releases in place: Terraform in AWS, AWS's own API for local accounts made without it."""
+"""Which deployer deploys releases: Terraform in AWS, AWS's own API for local accounts made without it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 
 from pipeline import settings
 from promotion.accounts import Account
+from promotion.errors import DeployFailed
 from promotion.plans import Deployer
-from promotion.refusals import DeployFailed
 
 DIRECT = "promotion.direct:Direct"
 TERRAFORM = "terraform.deployer:Terraform"

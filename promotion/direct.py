@@ -12,17 +12,17 @@ from pipeline import templates
 from pipeline.names import FUNCTIONS, PIPELINES
 from promotion import running
 from promotion.accounts import Account
+from promotion.errors import DeployFailed, PlanStale
 from promotion.manifest import Manifest
 from promotion.parts import Alarm, Function, NoPipeline, NoRule, Pipeline, Rule, leftovers, put_functions
 from promotion.plans import Plan
-from promotion.refusals import DeployFailed, PlanStale
 
 Pipelines = Pipeline | NoPipeline
 Events = Rule | NoRule | Alarm
 
 
 class Direct:
-    """Puts releases in place in one account; what Terraform's release layer does, from the same files."""
+    """Deploys releases in one account; what Terraform's release layer does, from the same files."""
 
     name = "AWS's API"
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
 
-from promotion.refusals import DigestMissing, RegistryFailed
+from promotion.errors import DigestMissing, RegistryFailed
 from promotion.registry import Registry
 
 AT_ONCE = 4
@@ -79,7 +79,9 @@ def copy(source: Registry, target: Registry, images: Mapping[str, str], tag: str
         else:
             _collect(source, repository, digest, manifests, blobs)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        placed = [pool.submit(_place, source, target, digest, blob, [*images], done) for digest, blob in blobs.items()]
+        placed = [
+            pool.submit(_context, source, target, digest, blob, [*images], done) for digest, blob in blobs.items()
+        ]
         for result in placed:
             result.result()
     for repository, digest, content, media_type in manifests:  # children before the index that lists them
@@ -110,7 +112,7 @@ def _collect(
     manifests.append((repository, digest, content, media_type))
 
 
-def _place(
+def _context(
     source: Registry, target: Registry, digest: str, blob: _Blob, repositories: list[str], done: Transfer
 ) -> None:
     """Send a blob at most once, and mount it where another of the repositories has it."""

@@ -1,7 +1,7 @@
 """A lease on an environment, kept by conditional writes: two promotions can't interleave.
 
 The holder renews it; a holder that was killed doesn't, and after the lease's seconds the next one takes it.
-Age is told by S3's own clock, so that the clocks of the machines don't matter.
+Age is measured by S3's own clock, so that the clocks of the machines don't matter.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from botocore.exceptions import BotoCoreError, ClientError
 
 from promotion.accounts import who
+from promotion.errors import LockLost, PromotionInProgress
 from promotion.objects import Objects, Taken, to_json
-from promotion.refusals import LockLost, PromotionUnderWay
 
 LEASE = 30.0
 """Seconds; BATON_LOCK_SECONDS changes it."""
@@ -42,14 +42,14 @@ class Lock:
         """Take the lock, waiting up to `wait` seconds; by default, as long as a killed holder's lease lasts.
 
         Raises:
-            PromotionUnderWay: somebody else holds it, and renews it.
+            PromotionInProgress: somebody else holds it, and renews it.
         """
         deadline = time.monotonic() + (self._lease + 3 if wait is None else wait)
         while not self._try():
             if time.monotonic() >= deadline:
                 found = self._objects.get(self._key)
                 holder = json.loads(found) if found else {"owner": "somebody", "purpose": "something"}
-                raise PromotionUnderWay(f"{self._environment} is locked by {holder['owner']} ({holder['purpose']}).")
+                raise PromotionInProgress(f"{self._environment} is locked by {holder['owner']} ({holder['purpose']}).")
             time.sleep(min(0.5, self._lease / 4))
         self._renewed = time.monotonic()
         threading.Thread(target=self._keep, name=f"lock-{self._environment}", daemon=True).start()
@@ -100,7 +100,7 @@ def held(objects: Objects, environment: str, purpose: str, wait: float | None = 
     """Hold an environment's lock.
 
     Raises:
-        PromotionUnderWay: somebody else holds it.
+        PromotionInProgress: somebody else holds it.
     """
     lock = Lock(objects, environment, purpose)
     lock.take(wait)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from pipeline.names import STEPS
-from promotion.refusals import WrongManifest
+from promotion.errors import WrongManifest
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -64,7 +64,7 @@ class Manifest:
     def pipelines(self, environment: str) -> tuple[str, ...]:
         """Return the names of the pipelines that the release has in an environment; releases needn't have the same."""
         found = (name.partition("/") for name in sorted(self.definitions))
-        return tuple(pipeline for place, _, pipeline in found if place == environment)
+        return tuple(pipeline for name, _, pipeline in found if name == environment)
 
     def files(self) -> dict[str, str]:
         """Return path → digest of every file that the release consists of beside its images."""

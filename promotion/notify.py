@@ -8,7 +8,7 @@ SUBJECT_LIMIT = 100
 """Characters that SNS takes in a subject."""
 
 
-def people(environment: str, subject: str, text: str) -> None:
+def publish(environment: str, subject: str, text: str) -> None:
     """Publish to the environment's topic of notifications."""
     here = account(environment)
     here.client("sns").publish(

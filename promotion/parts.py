@@ -1,4 +1,4 @@
-"""What a release is put in place with: functions, pipelines, rules, alarms. Each tells what it would change.
+"""What a release is made of in an account: functions, pipelines, rules, alarms. Each tells what it would change.
 
 Functions' code and definitions are the release's; settings, rules and alarms are today's.
 """
@@ -16,8 +16,8 @@ from pipeline import templates
 from pipeline.difference import differences
 from promotion import running
 from promotion.accounts import Account
+from promotion.errors import DeployFailed
 from promotion.manifest import digest
-from promotion.refusals import DeployFailed
 
 NEW = "(new)"
 """Stands for the version that publishing a function will give."""
@@ -185,7 +185,7 @@ class Pipeline:
 
 
 class NoPipeline:
-    """A pipeline that a release doesn't have: an earlier or a later one has put it in place."""
+    """A pipeline that a release doesn't have: an earlier or a later one has deployed it."""
 
     def __init__(self, account: Account, name: str) -> None:
         self._sagemaker, self._called = account.client("sagemaker"), account.names.name(name)

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from promotion.errors import PlanStale
 from promotion.manifest import Manifest, digest
-from promotion.refusals import PlanStale
 
 ROOT = Path(__file__).parent.parent
 
@@ -78,17 +78,17 @@ class Plan:
             if not path.is_file() or digest(path.read_bytes()) != self.file_digest:
                 raise PlanStale(f"{self.file}: gone, or not the file that was planned; plan again.")
 
-    def keep(self, path: Path) -> Plan:
+    def write(self, path: Path) -> Plan:
         """Write the plan to a file, with the file that belongs to it beside it; return the plan that says so."""
         path = path.absolute()
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept = self
+        written = self
         if self.file:
             beside = path.with_suffix(Path(self.file).suffix)
             _write(beside, (ROOT / self.file).read_bytes())
-            kept = replace(self, file=str(beside.relative_to(ROOT) if beside.is_relative_to(ROOT) else beside))
-        _write(path, kept.content())
-        return kept
+            written = replace(self, file=str(beside.relative_to(ROOT) if beside.is_relative_to(ROOT) else beside))
+        _write(path, written.content())
+        return written
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -99,7 +99,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 class Deployer(Protocol):
-    """What puts a release in place in one environment; `folder` holds the release's files."""
+    """What deploys a release in one environment; `folder` holds the release's files."""
 
     def plan(self, manifest: Manifest, folder: Path) -> Plan:
         """Return what would change; change nothing."""

@@ -1,4 +1,4 @@
-"""Putting a release in place in an environment, and taking it back: the order of things, and their record.
+"""Deploying a release in an environment, and taking it back: the order of things, and their record.
 
 Each part can be done twice without harm, and the record tells how far the last run came, so that a run that
 was interrupted anywhere is finished by running it again.
@@ -15,10 +15,10 @@ from promotion import images, lock, notify, running
 from promotion import registry as registries
 from promotion.accounts import account, who
 from promotion.build import repositories
+from promotion.errors import ApprovalMissing, NothingToRollBackTo, PlanStale, SmokeFailed
 from promotion.manifest import Manifest
 from promotion.plans import Deployer, Plan
-from promotion.refusals import ApprovalMissing, NothingToRollBackTo, PlanStale, SmokeFailed
-from promotion.releases import DEPLOY, PROMOTE, PUT_BACK, ROLLBACK, Event, Releases
+from promotion.releases import AUTOMATIC_ROLLBACK, DEPLOY, PROMOTE, ROLLBACK, Event, Releases
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".baton" / "releases"
@@ -38,19 +38,19 @@ Ask = Callable[[Plan], Approval | None]
 """Shows a plan to a person and returns the decision; None is a refusal."""
 
 Smoke = Callable[[Manifest], str]
-"""Runs the canary batch and returns what came of it in a sentence, or raises SmokeFailed."""
+"""Runs the smoke-test batch and returns what came of it in a sentence, or raises SmokeFailed."""
 
 
 @dataclass
 class Environment:
-    """One environment, how releases are put in place there, and how they are tried there.
+    """One environment, how releases are deployed there, and how they are tried there.
 
     Attributes:
         name: dev or prod.
         deployer: what plans and applies.
-        smoke: the canary batch.
+        smoke: the smoke-test batch.
         source: the environment whose registry the images come from.
-        say: told what happens, line by line.
+        say: takes what happens, line by line.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Environment:
         return Releases(account("registry"))
 
     def plan(self, version: str) -> Plan:
-        """Return what putting a release in place would change. Nothing is changed.
+        """Return what deploying a release would change. Nothing is changed.
 
         Raises:
             Refused: the release can't be trusted, or can't be planned.
@@ -74,7 +74,7 @@ class Environment:
         return self.deployer.plan(manifest, self.releases.fetch(manifest, FOLDER))
 
     def promote(self, version: str, ask: Ask, approved: Plan | None = None) -> str:
-        """Put a release in place: verify, plan, have it approved, copy, apply, try, record.
+        """Deploy a release: verify, plan, have it approved, copy, apply, try, record.
 
         Args:
             version: the release.
@@ -89,25 +89,25 @@ class Environment:
         """
         action = DEPLOY if self.name == self.source else PROMOTE
         with lock.held(self.releases.objects, self.name, f"{action} {version}") as held:
-            self._finish_put_back(held)
+            self._finish_rollback(held)
             manifest = self._trusted(version)
-            return self._put_in_place(held, manifest, action, ask, approved)
+            return self._deploy(held, manifest, action, ask, approved)
 
     def rollback(self, ask: Ask, to: str = "") -> str:
-        """Put the release that served before in place again, with today's infrastructure.
+        """Deploy the release that served before again, with today's infrastructure.
 
         Raises:
             NothingToRollBackTo: none served before.
             Refused: as `promote`.
         """
         with lock.held(self.releases.objects, self.name, f"{ROLLBACK} {to}".strip()) as held:
-            self._finish_put_back(held)
+            self._finish_rollback(held)
             before = self._before()
             if not before or (to and to not in before):
                 what = f"Release {to} hasn't served" if to else "No other release has served"
                 raise NothingToRollBackTo(f"{what} in {self.name} before the present one.")
             manifest = self.releases.verified(to or before[-1])
-            return self._put_in_place(held, manifest, ROLLBACK, ask, None)
+            return self._deploy(held, manifest, ROLLBACK, ask, None)
 
     def _before(self) -> list[str]:
         """The releases that served before what the environment was last changed to, the last one at the end."""
@@ -124,7 +124,7 @@ class Environment:
         self.say(f"release {version} ({manifest.identity[:19]}): signature and images verified")
         return manifest
 
-    def _put_in_place(self, held: lock.Lock, manifest: Manifest, action: str, ask: Ask, approved: Plan | None) -> str:
+    def _deploy(self, held: lock.Lock, manifest: Manifest, action: str, ask: Ask, approved: Plan | None) -> str:
         folder = self.releases.fetch(manifest, FOLDER)
         plan = self._plan(manifest, folder, approved)
         present = self.releases.serving(self.name)
@@ -132,7 +132,7 @@ class Environment:
             return f"{self.name} runs release {manifest.version} already, since {present.when}."
         decision = self._decided(plan, manifest, action, ask)
         self._apply(held, plan, manifest, folder)
-        self.releases.tell(self.name, "applied", action, manifest, decision.why, plan=plan.digest)
+        self.releases.record(self.name, "applied", action, manifest, decision.why, plan=plan.digest)
         try:
             result = self.smoke(manifest)
         except SmokeFailed as failed:
@@ -140,8 +140,8 @@ class Environment:
             self._failed(held, manifest, action, str(failed))
             raise
         held.check()
-        self.say(f"canary batch: {result}")
-        self.releases.tell(self.name, "serving", action, manifest, decision.why, who=decision.who, plan=plan.digest)
+        self.say(f"smoke test: {result}")
+        self.releases.record(self.name, "serving", action, manifest, decision.why, who=decision.who, plan=plan.digest)
         return f"{self.name} runs release {manifest.version}."
 
     def _plan(self, manifest: Manifest, folder: Path, approved: Plan | None) -> Plan:
@@ -162,20 +162,20 @@ class Environment:
             if event.what in ENDS:
                 break
             if event.what == "approved" and (event.action, event.identity) == (action, manifest.identity):
-                kept = self.releases.plan(event.plan)
-                if kept and Plan.of(kept, event.plan).covers(plan):
+                stored = self.releases.plan(event.plan)
+                if stored and Plan.of(stored, event.plan).covers(plan):
                     self.say(f"continues what {event.who} approved at {event.when}")
                     return Approval(event.who, event.why)
         self.say(plan.text())
         decision = ask(plan)
         if decision is None or not decision.who.strip() or not decision.why.strip():
-            self.releases.tell(self.name, "refused", action, manifest, decision.why if decision else "not approved")
+            self.releases.record(self.name, "refused", action, manifest, decision.why if decision else "not approved")
             raise ApprovalMissing(
                 f"Release {manifest.version} was not approved for {self.name}: an approval has a name and a reason."
             )
-        kept = self.releases.keep_plan(plan.content())
-        self.releases.tell(
-            self.name, "approved", action, manifest, decision.why.strip(), who=decision.who.strip(), plan=kept
+        stored = self.releases.store_plan(plan.content())
+        self.releases.record(
+            self.name, "approved", action, manifest, decision.why.strip(), who=decision.who.strip(), plan=stored
         )
         return decision
 
@@ -191,17 +191,17 @@ class Environment:
         running.demand(account(self.name), manifest, folder)
 
     def _failed(self, held: lock.Lock, manifest: Manifest, action: str, why: str) -> None:
-        self.say(f"canary batch: {why}")
-        self._record_failure(self.releases.tell(self.name, "failed", action, manifest, why), manifest)
-        self._finish_put_back(held)
+        self.say(f"smoke test: {why}")
+        self._record_failure(self.releases.record(self.name, "failed", action, manifest, why), manifest)
+        self._finish_rollback(held)
 
     def _record_failure(self, event: Event, manifest: Manifest) -> None:
         if event.action != ROLLBACK:
             self.releases.mark(manifest, self.name, event.why)
 
-    def _finish_put_back(self, held: lock.Lock) -> None:
-        """Put the previous release back after a failed canary batch, unless that is done."""
-        ends = (event for event in self.releases.history(self.name) if event.what in (*ENDS, "told"))
+    def _finish_rollback(self, held: lock.Lock) -> None:
+        """Roll back to the previous release after a failed smoke-test batch, unless that is done."""
+        ends = (event for event in self.releases.history(self.name) if event.what in (*ENDS, "notified"))
         event = next((event for event in ends if event.what != "refused"), None)
         if event is None or event.what != "failed":
             return
@@ -209,23 +209,23 @@ class Environment:
         self._record_failure(event, failed)
         line = self.releases.line(self.name)
         if not line or event.action == ROLLBACK:
-            notify.people(
+            notify.publish(
                 self.name,
                 f"Release {event.release} failed in {self.name} and is still there",
                 f"{event.why}\n{'No release served before.' if not line else 'It was put there by a rollback.'}",
             )
-            self.releases.tell(self.name, "told", event.action, failed, event.why)
+            self.releases.record(self.name, "notified", event.action, failed, event.why)
             return
         previous = self.releases.verified(line[-1])
         folder = self.releases.fetch(previous, FOLDER)
         plan = self.deployer.plan(previous, folder)
         self._apply(held, plan, previous, folder)
-        # Told before it is recorded: interrupted in between, people are told twice rather than never.
-        notify.people(
+        # Sent before it is recorded: interrupted in between, the notification comes twice rather than never.
+        notify.publish(
             self.name,
             f"Release {failed.version} failed in {self.name}; {previous.version} serves again",
             f"{event.why}\nRelease {failed.version} is marked as failed and will not be promoted again.",
         )
         why = f"Release {failed.version} failed: {event.why}"
-        self.releases.tell(self.name, "serving", PUT_BACK, previous, why, who=who(), plan=plan.digest)
+        self.releases.record(self.name, "serving", AUTOMATIC_ROLLBACK, previous, why, who=who(), plan=plan.digest)
         self.say(f"{self.name} runs release {previous.version} again")

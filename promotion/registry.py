@@ -16,8 +16,8 @@ import urllib3
 
 from pipeline.settings import is_local
 from promotion.accounts import Account
+from promotion.errors import DigestMismatch, DigestMissing, RegistryFailed, TagMoved
 from promotion.manifest import digest as digest_of
-from promotion.refusals import DigestMismatch, DigestMissing, RegistryFailed, TagMoved
 
 ROOT = Path(__file__).parent.parent
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -40,7 +40,7 @@ class Registry:
         address: where it listens, https://host or http://host:port.
         host: the name to ask it by, if that isn't the address's (several registries behind one port).
         authorization: the value of the Authorization header, if it wants one.
-        announce: told of each tag given (repository, tag, manifest, media type), where somebody must be told.
+        announce: called with each tag given (repository, tag, manifest, media type), where somebody must know.
     """
 
     def __init__(
@@ -161,26 +161,26 @@ class Registry:
         """
         answer = self._ask("POST", f"{repository}/blobs/uploads/")
         self._demand(answer, 202, f"an upload to {repository}")
-        place = self._at(answer.headers["Location"])
+        location = self._at(answer.headers["Location"])
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         try:
-            answer = self._send("PATCH", place, headers, body=_Reader(blocks), retries=False)
+            answer = self._send("PATCH", location, headers, body=_Reader(blocks), retries=False)
             self._demand(answer, (202, 204), f"layer {digest} of {repository}")
         except BaseException:
-            self._cancel(place)
+            self._cancel(location)
             raise
-        place = self._at(answer.headers["Location"])
-        place += f"{'&' if '?' in place else '?'}digest={digest}"
-        answer = self._send("PUT", place, {"Content-Length": "0"}, retries=False)
+        location = self._at(answer.headers["Location"])
+        location += f"{'&' if '?' in location else '?'}digest={digest}"
+        answer = self._send("PUT", location, {"Content-Length": "0"}, retries=False)
         self._demand(answer, 201, f"layer {digest} of {repository}")
 
     def _at(self, location: str) -> str:
         return urljoin(f"{self.address}/v2/", location)
 
-    def _cancel(self, place: str) -> None:
+    def _cancel(self, location: str) -> None:
         # An upload left open costs nothing for good: registries drop it after a while.
         with contextlib.suppress(RegistryFailed):
-            self._send("DELETE", self._at(place), {}, retries=False)
+            self._send("DELETE", self._at(location), {}, retries=False)
 
     def _ask(
         self,

@@ -19,17 +19,19 @@ from pathlib import Path
 
 from promotion import signing
 from promotion.accounts import Account, who
-from promotion.manifest import VERSION, Manifest, digest
-from promotion.objects import Objects, Taken, to_json
-from promotion.refusals import (
+from promotion.errors import (
     ReleaseExists,
     ReleaseFailed,
     ReleaseNotSigned,
     ReleaseTampered,
     ReleaseUnknown,
 )
+from promotion.manifest import VERSION, Manifest, digest
+from promotion.objects import Objects, Taken, to_json
 
-PROMOTE, DEPLOY, ROLLBACK, PUT_BACK = "promote", "deploy", "rollback", "put-back"
+PROMOTE, DEPLOY, ROLLBACK, AUTOMATIC_ROLLBACK = "promote", "deploy", "rollback", "automatic-rollback"
+OLDER = {"put-back": AUTOMATIC_ROLLBACK, "told": "notified"}
+"""Words of events that were written before the present ones."""
 MANIFEST, SIGNATURE = "manifest.json", "signature.json"
 
 
@@ -38,8 +40,8 @@ class Event:
     """One thing that happened to an environment.
 
     Attributes:
-        what: approved, refused, applied, failed (the canary batch), told (people, that it is still there), serving.
-        action: promote, deploy, rollback, or put-back (after a failed canary batch).
+        what: approved, refused, applied, failed (the smoke-test batch), notified (that it is still there), serving.
+        action: promote, deploy, rollback, or automatic-rollback (after a failed smoke-test batch).
         release, identity: the version it is about, and its manifest's digest.
         who, why: the person and the reason where a person decided; else who ran it, and what came of it.
         when: UTC, ISO 8601.
@@ -54,6 +56,12 @@ class Event:
     why: str
     when: str
     plan: str = ""
+
+    @classmethod
+    def read(cls, content: bytes) -> Event:
+        """Read an event, with today's words for what happened."""
+        value = json.loads(content)
+        return cls(**{**value, **{name: OLDER.get(value[name], value[name]) for name in ("what", "action")}})
 
 
 class Releases:
@@ -168,7 +176,7 @@ class Releases:
             mark = json.loads(content)
             raise ReleaseFailed(f"Release {manifest.version} failed in {environment} at {mark['when']}: {mark['why']}")
 
-    def tell(self, environment: str, what: str, action: str, manifest: Manifest, why: str, **more: str) -> Event:
+    def record(self, environment: str, what: str, action: str, manifest: Manifest, why: str, **more: str) -> Event:
         """Append an event to an environment's history; `who` may be given among `more`."""
         event = Event(what, action, manifest.version, manifest.identity, more.pop("who", who()), why, now(), **more)
         number = max(self._numbers(environment), default=0) + 1
@@ -184,7 +192,7 @@ class Releases:
         for number in sorted(self._numbers(environment), reverse=True):
             content = self.objects.get(f"history/{environment}/{number:06}.json")
             if content is not None:
-                yield Event(**json.loads(content))
+                yield Event.read(content)
 
     def serving(self, environment: str) -> Event | None:
         """Return the event by which the environment's present release began to serve, if there is one."""
@@ -197,13 +205,13 @@ class Releases:
         """
         line: list[str] = []
         for event in reversed([event for event in self.history(environment) if event.what == "serving"]):
-            if event.release in line and event.action in (ROLLBACK, PUT_BACK):
+            if event.release in line and event.action in (ROLLBACK, AUTOMATIC_ROLLBACK):
                 del line[line.index(event.release) + 1 :]
             elif line[-1:] != [event.release]:
                 line.append(event.release)
         return line
 
-    def keep_plan(self, content: bytes) -> str:
+    def store_plan(self, content: bytes) -> str:
         """Keep a plan's document, and return its digest."""
         with contextlib.suppress(Taken):
             self.objects.create(f"plans/{digest(content)}.json", content)

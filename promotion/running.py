@@ -12,8 +12,8 @@ from typing import Any
 from pipeline.names import PIPELINES
 from pipeline.release import Release
 from promotion.accounts import Account
+from promotion.errors import DeployFailed
 from promotion.manifest import Manifest
-from promotion.refusals import DeployFailed
 
 
 @dataclass(frozen=True)

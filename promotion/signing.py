@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from promotion.accounts import Account
-from promotion.refusals import ReleaseNotSigned, ReleaseTampered
+from promotion.errors import ReleaseNotSigned, ReleaseTampered
 
 ALGORITHM = "ECDSA_SHA_256"
 """Of a key of spec ECC_NIST_P256 and usage SIGN_VERIFY."""

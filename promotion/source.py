@@ -19,14 +19,14 @@ from pathlib import Path
 from pipeline.names import STEPS
 from promotion import registry as registries
 from promotion.accounts import account
+from promotion.errors import NotBuilt
 from promotion.manifest import digest
-from promotion.refusals import NotBuilt
 
 ROOT = Path(__file__).parent.parent
 CONFIG = "application/vnd.oci.image.config.v1+json"
 # Not compressed: zlib's versions give different bytes for the same content, and the layers are small.
 LAYER = "application/vnd.oci.image.layer.v1.tar"
-KEPT = ("*.py", "*.json")
+INCLUDED = ("*.py", "*.json")
 LEFT_OUT = ("test_*.py", "conftest.py")
 
 
@@ -111,7 +111,7 @@ def sources(step: str, root: Path = ROOT) -> list[Path]:
     if not (root / "steps" / step / "__main__.py").is_file():
         raise NotBuilt(f"steps/{step}: there is no such step (no __main__.py).")
     folders = (root / "steps" / "common", root / "steps" / step)
-    files = {file for folder in folders for pattern in KEPT for file in folder.rglob(pattern)}
+    files = {file for folder in folders for pattern in INCLUDED for file in folder.rglob(pattern)}
     code = sorted(file for file in files if not any(file.match(pattern) for pattern in LEFT_OUT))
     return [root / "steps" / "__init__.py", *code]
 

@@ -8,8 +8,8 @@ import pytest
 from promotion import images, source
 from promotion import registry as registries
 from promotion.accounts import account
+from promotion.errors import DigestMismatch, DigestMissing, NotBuilt, TagMoved
 from promotion.manifest import digest
-from promotion.refusals import DigestMismatch, DigestMissing, NotBuilt, TagMoved
 
 BUILT = ("preprocess", "train")
 

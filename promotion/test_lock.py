@@ -7,9 +7,9 @@ import time
 import pytest
 
 from promotion.accounts import account
+from promotion.errors import LockLost, PromotionInProgress
 from promotion.lock import Lock, held
 from promotion.objects import Objects
-from promotion.refusals import LockLost, PromotionUnderWay
 
 
 @pytest.fixture
@@ -18,10 +18,10 @@ def objects(foundation, monkeypatch):
     return Objects(account("registry"))
 
 
-def test_two_at_once_are_told_apart_by_name(objects):
+def test_two_at_once_are_distinguished_by_name(objects):
     with (
         held(objects, "prod", "promote 1.0"),
-        pytest.raises(PromotionUnderWay, match=r"prod is locked by tests \(promote 1.0\)"),
+        pytest.raises(PromotionInProgress, match=r"prod is locked by tests \(promote 1.0\)"),
     ):
         Lock(objects, "prod", "promote 2.0").take(wait=0)
 
@@ -35,7 +35,7 @@ def test_a_holder_who_works_longer_than_the_lease_keeps_it(objects):
     with held(objects, "prod", "long work") as lock:
         deadline = time.monotonic() + 4
         while time.monotonic() < deadline:
-            with pytest.raises(PromotionUnderWay):
+            with pytest.raises(PromotionInProgress):
                 Lock(objects, "prod", "other").take(wait=0)
             time.sleep(0.2)
         lock.check()
@@ -45,7 +45,7 @@ def test_a_killed_holders_lock_is_taken_after_its_lease(objects):
     killed = Lock(objects, "prod", "killed")
     killed.take()
     killed._released.set()  # a killed process renews nothing
-    with pytest.raises(PromotionUnderWay):
+    with pytest.raises(PromotionInProgress):
         Lock(objects, "prod", "too early").take(wait=0)
     with held(objects, "prod", "next"):
         content = json.loads(objects.get("locks/prod.json"))
@@ -71,7 +71,7 @@ def test_of_many_exactly_one_gets_it(objects):
         start.wait()
         try:
             lock.take(wait=0)
-        except PromotionUnderWay:
+        except PromotionInProgress:
             return
         taken.append(lock)
 

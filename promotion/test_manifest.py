@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.names import STEPS
+from promotion.errors import WrongManifest
 from promotion.manifest import Manifest, digest
-from promotion.refusals import WrongManifest
 
 IMAGES = {step: digest(step.encode()) for step in STEPS}
 MANIFEST = Manifest("1.0", "abc", True, IMAGES, {"dev/train": digest(b"t")}, {"train": digest(b"s")}, digest(b"f"))

@@ -11,9 +11,9 @@ from pipeline import settings
 from pipeline.names import STEPS
 from promotion import running
 from promotion.accounts import Account
+from promotion.errors import DeployFailed
 from promotion.manifest import Manifest, digest
 from promotion.parts import NoPipeline
-from promotion.refusals import DeployFailed
 
 EARLIER = Manifest("0.9", "abc", True, {step: digest(step.encode()) for step in STEPS})
 """A release of no pipeline at all."""
@@ -21,8 +21,8 @@ EARLIER = Manifest("0.9", "abc", True, {step: digest(step.encode()) for step in 
 
 @pytest.fixture
 def prod(world):  # noqa: F811
-    """Prod with a pipeline that another release has put in place."""
-    chosen = dataclasses.replace(settings.load("prod", local=True), project=world.place.project)
+    """Prod with a pipeline that another release has deployed."""
+    chosen = dataclasses.replace(settings.load("prod", local=True), project=world.context.project)
     world.pipeline("quality", fail("Drift", "It is worse."))
     return Account(chosen, credentials.session(chosen, local=True))
 

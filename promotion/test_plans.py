@@ -3,9 +3,9 @@
 import pytest
 
 from promotion import plans
-from promotion.canary import FOLDER, area, check
+from promotion.errors import PlanStale, SmokeFailed
 from promotion.plans import Plan
-from promotion.refusals import PlanStale, SmokeFailed
+from promotion.smoke_test import FOLDER, area, check
 
 PLAN = Plan("prod", "1.0", "sha256:1", "Terraform", ("one", "two"))
 
@@ -18,22 +18,22 @@ def test_an_approval_covers_what_is_left_of_its_plan_and_nothing_more():
     assert not PLAN.covers(Plan("dev", "1.0", "sha256:1", "Terraform", ("one",)))
 
 
-def test_a_plan_is_kept_with_its_file(tmp_path, monkeypatch):
+def test_a_plan_is_stored_with_its_file(tmp_path, monkeypatch):
     monkeypatch.setattr(plans, "ROOT", tmp_path)
     (tmp_path / "made.tfplan").write_bytes(b"plan")
     made = Plan("prod", "1.0", "sha256:1", "Terraform", ("one",), "made.tfplan", plans.digest(b"plan"))
-    kept = made.keep(tmp_path / "kept" / "prod.json")
+    written = made.write(tmp_path / "kept" / "prod.json")
     (tmp_path / "made.tfplan").unlink()
-    assert Plan.of((tmp_path / "kept" / "prod.json").read_bytes(), "it") == kept
-    kept.demand_file()
-    assert kept.file == "kept/prod.tfplan"
+    assert Plan.of((tmp_path / "kept" / "prod.json").read_bytes(), "it") == written
+    written.demand_file()
+    assert written.file == "kept/prod.tfplan"
 
     (tmp_path / "kept" / "prod.tfplan").write_bytes(b"other")
     with pytest.raises(PlanStale, match=r"kept/prod.tfplan: gone, or not the file that was planned"):
-        kept.demand_file()
+        written.demand_file()
     (tmp_path / "kept" / "prod.tfplan").unlink()
     with pytest.raises(PlanStale, match=r"plan again"):
-        kept.demand_file()
+        written.demand_file()
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"changes": []}'])
@@ -51,7 +51,7 @@ ANSWERS = (FOLDER / "answers.csv").read_text()
 RIGHT = "".join("0.9\n" if line == "1" else "0.1\n" for line in ANSWERS.split())
 
 
-def test_the_canary_batch_has_an_answer_for_each_row():
+def test_the_smoke_test_batch_has_an_answer_for_each_row():
     batch = (FOLDER / "batch.csv").read_text().split()
     assert len(batch) == len(ANSWERS.split()) == 48
     assert check(RIGHT, ANSWERS) == 1.0
@@ -62,7 +62,7 @@ def test_the_canary_batch_has_an_answer_for_each_row():
     [
         ("", "has 48 rows, 0 came back"),
         (RIGHT + "0.5\n", "has 48 rows, 49 came back"),
-        ("nothing\n" * 48, "Row 1 of the canary batch came back as something that isn't a number"),
+        ("nothing\n" * 48, "Row 1 of the smoke-test batch came back as something that isn't a number"),
         (RIGHT.replace("0.9", "1.9", 1), "isn't a probability"),
         (RIGHT.replace("0.9", "nan", 1), "isn't a probability"),
         ("0.5\n" * 48, "AUC of 0.500; 0.75 is the least"),

@@ -9,9 +9,7 @@ from promotion import registry as registries
 from promotion import show
 from promotion.accounts import account
 from promotion.build import build, default_version, join_reports, pushed, read_sboms, repositories
-from promotion.objects import Taken
-from promotion.promote import Environment
-from promotion.refusals import (
+from promotion.errors import (
     DigestMissing,
     NotBuilt,
     ReleaseExists,
@@ -22,7 +20,9 @@ from promotion.refusals import (
     TagMoved,
     WrongManifest,
 )
-from promotion.releases import PROMOTE, PUT_BACK, ROLLBACK, Releases
+from promotion.objects import Taken
+from promotion.promote import Environment
+from promotion.releases import AUTOMATIC_ROLLBACK, PROMOTE, ROLLBACK, Releases
 
 REPORT = """<testsuites><testsuite name="pytest" tests="2" failures="0" errors="0" skipped="1" time="{time}">
 <testcase classname="a" name="b" time="{time}"/><testcase classname="a" name="c"><skipped/></testcase>
@@ -167,15 +167,15 @@ def test_a_tag_that_moved_is_named(releases, release):
 
 def test_a_failed_release_is_not_promoted_again(releases, release):
     releases.sign("1.0")
-    releases.mark(release, "prod", "the canary batch came back empty")
-    with pytest.raises(ReleaseFailed, match=r"Release 1.0 failed in prod at .*: the canary batch came back empty"):
+    releases.mark(release, "prod", "the smoke-test batch came back empty")
+    with pytest.raises(ReleaseFailed, match=r"Release 1.0 failed in prod at .*: the smoke-test batch came back empty"):
         trusted()
     assert Environment("dev", None, None, say=lambda _: None)._trusted("1.0") == release
 
 
 def test_the_history_only_grows(releases, release):
-    first = releases.tell("prod", "approved", PROMOTE, release, "good", who="Ann")
-    releases.tell("prod", "serving", PROMOTE, release, "good", who="Ann")
+    first = releases.record("prod", "approved", PROMOTE, release, "good", who="Ann")
+    releases.record("prod", "serving", PROMOTE, release, "good", who="Ann")
     assert [event.what for event in releases.history("prod")] == ["serving", "approved"]
     assert list(releases.history("prod"))[-1] == first
     assert releases.serving("prod").who == "Ann"
@@ -187,13 +187,13 @@ def test_the_history_only_grows(releases, release):
 def test_a_line_of_releases_walks_back_once_per_rollback(releases, release):
     made = {name: build(name) for name in ("a", "b", "c")}
     for name in "abc":
-        releases.tell("prod", "serving", PROMOTE, made[name], "next")
+        releases.record("prod", "serving", PROMOTE, made[name], "next")
     assert releases.line("prod") == ["a", "b", "c"]
-    releases.tell("prod", "serving", ROLLBACK, made["b"], "back")
+    releases.record("prod", "serving", ROLLBACK, made["b"], "back")
     assert releases.line("prod") == ["a", "b"]
-    releases.tell("prod", "serving", PUT_BACK, made["b"], "c failed again")
+    releases.record("prod", "serving", AUTOMATIC_ROLLBACK, made["b"], "c failed again")
     assert releases.line("prod") == ["a", "b"]
-    releases.tell("prod", "serving", PROMOTE, made["c"], "once more")
+    releases.record("prod", "serving", PROMOTE, made["c"], "once more")
     assert releases.line("prod") == ["a", "b", "c"]
 
 
@@ -251,7 +251,7 @@ def test_an_sbom_that_is_missing_is_named(tmp_path):
 
 def test_the_history_is_a_line_per_event_however_long_its_reason(releases, release, capsys):
     why = "[red] is a column of ours, and " + "so on " * 50 + "to the end"
-    releases.tell("prod", "serving", PROMOTE, release, why, who="Ann")
+    releases.record("prod", "serving", PROMOTE, release, why, who="Ann")
     show.history()
     dev, prod, heading, line = capsys.readouterr().out.splitlines()
     assert (dev, prod) == ("dev: no release", "prod: 1.0")

@@ -1,1 +1,1 @@
-"""The whole life of a model on one machine: the accounts, the acts, the view."""
+"""The whole life of a model on one machine: the accounts, the stages, the view."""

@@ -14,9 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localaws import process
 from localaws.__main__ import main as localaws
-from pipeline.commands import NotPossible, obey
-from promotion.refusals import Refused
-from rehearsal import acts, local
+from pipeline.commands import NotPossible, run_command
+from promotion.errors import PromotionError
+from rehearsal import local, stages
 from rehearsal.life import Life, WentWrong
 
 ROOT = Path(__file__).parent.parent
@@ -25,13 +25,13 @@ PORT = 4566
 NEXT = ".venv/bin/python -m pipeline start train --environment dev --wait"
 """What a person does first in the accounts that `up` leaves."""
 
-KNOWN = (local.CannotStart, WentWrong, NotPossible, Refused, process.NotRunning, BotoCoreError, ClientError)
+KNOWN = (local.CannotStart, WentWrong, NotPossible, PromotionError, process.NotRunning, BotoCoreError, ClientError)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, 1 after one sentence on standard error, or 130 when it is interrupted."""
     # What this process started ends with it, also when it is told to end.
-    return obey(_parser().parse_args(arguments), KNOWN, tidy=True)
+    return run_command(_parser().parse_args(arguments), KNOWN, tidy=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,7 +56,7 @@ def _run(options: argparse.Namespace) -> None:
     state = STATE / "runs" / str(os.getpid())
     _sweep(state.parent)
     try:
-        acts.play(state, STATE / "run", options.runtime)
+        stages.play(state, STATE / "run", options.runtime)
     except Exception:
         # Where it went wrong is worth a look; the next run takes it away.
         print(f"What localaws said is in {state / process.LOG}, until the next run.", file=sys.stderr)

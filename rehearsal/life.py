@@ -1,6 +1,6 @@
 """The life of a model, act by act, in three accounts: everything a team does and everything that happens by itself.
 
-The acts only use what people and CI use: boto3, the templates' resources, `pipeline` and `promotion`. What follows
+The stages only use what people and CI use: boto3, the templates' resources, `pipeline` and `promotion`. What follows
 by itself (events, the gate, the retraining) isn't helped along; each act only waits for it.
 """
 
@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from data import make as data
-from functions.common import ledger, place
+from functions.common import context, ledger
 from pipeline import account as accounts
-from pipeline import judgements, people, settings, versions
+from pipeline import decisions, model_quality, settings, versions
 from pipeline.execution import outcome
-from pipeline.judgements import Judgement
+from pipeline.model_quality import ModelQuality
 from pipeline.names import PIPELINES
 from pipeline.release import Release
 from promotion import images, source
@@ -43,12 +43,12 @@ LOOK_SECONDS = 0.1
 
 
 class WentWrong(Exception):
-    """An act did not end as it should; the message says which and how."""
+    """A stage did not end as it should; the message says which and how."""
 
 
 @dataclass(frozen=True)
 class Mail:
-    """What people were told through a topic."""
+    """A notification that came through a topic."""
 
     environment: str
     subject: str
@@ -68,7 +68,7 @@ class Story:
     retraining: str = ""
     versions: dict[int, dict[str, Any]] = field(default_factory=dict)
     batches: dict[str, ledger.Entry] = field(default_factory=dict)
-    judgements: list[Judgement] = field(default_factory=list)
+    model_quality: list[ModelQuality] = field(default_factory=list)
     mails: list[Mail] = field(default_factory=list)
     auc: dict[int, float] = field(default_factory=dict)
     beside: dict[int, str] = field(default_factory=dict)
@@ -77,22 +77,22 @@ class Story:
 
 
 class Life:
-    """Three accounts and the acts that are played in them."""
+    """Three accounts and the stages that are played in them."""
 
     def __init__(self, endpoint: str, say: Callable[[str], None] = lambda _: None, runtime: str = "process") -> None:
         # Clients that were made before remember where they were pointed to.
         promotion_account.cache_clear()
-        place.client.cache_clear()
+        context.client.cache_clear()
         self.accounts = {
             name: provision.local_account(settings.load(name, local=True), endpoint) for name in ENVIRONMENTS
         }
-        self.places = {name: accounts.place_of(account.settings) for name, account in self.accounts.items()}
+        self.contexts = {name: accounts.context_of(account.settings) for name, account in self.accounts.items()}
         self.story = Story()
         self.files = data.derive(data.read_table())
         self._say, self._runtime = say, runtime
 
     def resources(self) -> None:
-        """Make what the three accounts consist of, and a mailbox for what people are told."""
+        """Make what the three accounts consist of, and a mailbox for notifications."""
         provision.foundation(self.accounts.values())
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(_mailbox, self.accounts.values()))
@@ -126,7 +126,7 @@ class Life:
 
     def approve(self, version: int, reason: str) -> None:
         """Approve a version in the registry account, as a person does."""
-        arn = people.approve(self.accounts["registry"].settings, version, reason)
+        arn = decisions.approve(self.accounts["registry"].settings, version, reason)
         self._say(f"  {arn.rsplit(':', 1)[-1]} approved: {reason}")
 
     def promote(self) -> images.Transfer:
@@ -143,9 +143,9 @@ class Life:
         """Let a batch arrive in prod, and wait until it is scored."""
         return self._settled(self.put("prod", f"batches/{batch}"), ledger.SCORED)
 
-    def refuse(self, batch: str) -> ledger.Entry:
-        """Let a batch arrive in prod that drifts, and wait until it is set aside."""
-        return self._settled(self.put("prod", f"batches/{batch}"), ledger.REFUSED)
+    def quarantine(self, batch: str) -> ledger.Entry:
+        """Let a batch arrive in prod that drifts, and wait until it is withheld."""
+        return self._settled(self.put("prod", f"batches/{batch}"), ledger.QUARANTINED)
 
     def retrain(self) -> int:
         """Wait for the retraining that drift has begun in prod; return the new version's number."""
@@ -158,7 +158,7 @@ class Life:
         return self._newest_version()
 
     def rescued(self, entry: ledger.Entry) -> ledger.Entry:
-        """Wait until a batch that was set aside is scored after all."""
+        """Wait until a batch that was withheld is scored after all."""
         return self._settled(entry.batch.url, ledger.SCORED)
 
     def truth(self, batch: str) -> list[str]:
@@ -186,15 +186,15 @@ class Life:
         self.ended("prod", execution)
         return execution
 
-    def judge(self, batch: str, labels: Iterable[str]) -> Judgement:
+    def evaluate(self, batch: str, labels: Iterable[str]) -> ModelQuality:
         """Let labels of a scored batch arrive in prod; return what they say of the model."""
         execution = self.put_ground_truth(batch, labels)
         accounts.enter(self.accounts["prod"].settings)
-        judgement = judgements.read(self.places["prod"], execution)
-        if judgement.report is None:
-            raise WentWrong(f"{execution}: {judgement.status}: {judgement.sentence}")
-        self.story.judgements.append(judgement)
-        return judgement
+        evaluated = model_quality.read(self.contexts["prod"], execution)
+        if evaluated.report is None:
+            raise WentWrong(f"{execution}: {evaluated.status}: {evaluated.sentence}")
+        self.story.model_quality.append(evaluated)
+        return evaluated
 
     def put(self, environment: str, key: str) -> str:
         """Put one of the files into an account's data bucket; return its URL."""
@@ -208,7 +208,7 @@ class Life:
         """Wait for an execution's end. Raises WentWrong unless it succeeds."""
         if self.ended(environment, execution) != "Succeeded":
             accounts.enter(self.accounts[environment].settings)
-            raise WentWrong(": ".join((execution, *outcome(self.places[environment], execution))))
+            raise WentWrong(": ".join((execution, *outcome(self.contexts[environment], execution))))
 
     def ended(self, environment: str, execution: str) -> str:
         """Wait for an execution's end; return its status."""
@@ -240,7 +240,7 @@ class Life:
 
         if until is None:
             return enough() or []
-        return _wait("what people are told", enough)
+        return _wait("the notifications", enough)
 
     def read(self, environment: str, url: str) -> bytes:
         """Return an object's content as an account sees it."""
@@ -258,7 +258,7 @@ class Life:
     def entries(self) -> list[ledger.Entry]:
         """Return prod's ledger."""
         accounts.enter(self.accounts["prod"].settings)
-        return list(ledger.entries(self.places["prod"]))
+        return list(ledger.entries(self.contexts["prod"]))
 
     def _start(self, environment: str, pipeline: str, reason: str) -> str:
         account = self.accounts[environment]
@@ -288,7 +288,7 @@ class Life:
                     continue
                 if entry.state == state:
                     return entry
-                if entry.state != ledger.REFUSED or state != ledger.SCORED:
+                if entry.state != ledger.QUARANTINED or state != ledger.SCORED:
                     raise WentWrong(f"Batch {entry.batch.id} is {entry.state}: {entry.sentence}")
             return None
 

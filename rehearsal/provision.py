@@ -149,8 +149,8 @@ def _boundary(account: Account) -> str:
     document = _policy(account, "boundary")
     if ensure(iam.create_policy, PolicyName=name, PolicyDocument=document) is None:
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-        kept = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
-        if kept != json.loads(document):
+        stored = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+        if stored != json.loads(document):
             iam.create_policy_version(PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)
     return arn
 

@@ -8,22 +8,22 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.commands import obey
+from pipeline.commands import Renamed, run_command
 from pipeline.settings import ENVIRONMENTS, WrongSettings, is_local
 from pipeline.templates import WrongTemplate
 from promotion.accounts import Account
-from promotion.refusals import Refused as ReleaseRefused
+from promotion.errors import PromotionError
 from terraform import checks, iam, lint
-from terraform.refusals import Refused
+from terraform.errors import TerraformError
 from terraform.root import CHANGED, LAYERS, Root
 from terraform.run import Confirm, Run
 
-KNOWN = (Refused, ReleaseRefused, WrongSettings, WrongTemplate, BotoCoreError, ClientError)
+KNOWN = (TerraformError, PromotionError, WrongSettings, WrongTemplate, BotoCoreError, ClientError)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, 1 after one sentence, 2 for a plan of changes, or 130 when it is interrupted."""
-    return obey(_parser().parse_args(arguments), KNOWN)
+    return run_command(_parser().parse_args(arguments), KNOWN)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,7 +35,13 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         added.add_argument("environment", choices=ENVIRONMENTS)
         added.add_argument("--layer", choices=(*LAYERS, "all"), help="only this layer, or all of them")
-        added.add_argument("--version", default="", help="release to run there; by default the one in place")
+        added.add_argument(
+            "--release",
+            "--version",
+            default="",
+            action=Renamed,
+            help="release to run there; by default the deployed one",
+        )
         return added
 
     added = command("plan", _plan, "show what would change")
@@ -69,7 +75,7 @@ def _unlock(options: argparse.Namespace) -> None:
     account = checks.entered(options.environment)
     for layer in LAYERS:
         root = Root(layer, account)
-        if root.in_place() and root.holder():
+        if root.deployed() and root.holder():
             root.init()
             holder = root.unlock()
             print(f"{root.name}: taken away from {holder['Who']}, who held it since {holder['Created'][:16]}")
@@ -81,8 +87,8 @@ def _run(options: argparse.Namespace, destroys: bool = False) -> Run:
         checks.check_definitions(account.settings)
     roots = [Root(layer, account) for layer in _layers(options.layer, account)]
     releases = account.environment in checks.MEMBERS and roots[-1].layer == "release" and not destroys
-    if releases and not _release(roots[-1], options.version):
-        print(f"{account.environment}: no release is given (VERSION=…) and none is in place, so none is put there")
+    if releases and not _release(roots[-1], options.release):
+        print(f"{account.environment}: no release is given (RELEASE=…) and none is deployed, so none is")
         roots.pop()
     return Run(account, roots, confirm=_confirm(getattr(options, "yes", False)))
 
@@ -90,12 +96,12 @@ def _run(options: argparse.Namespace, destroys: bool = False) -> Run:
 def _layers(wanted: str | None, account: Account) -> tuple[str, ...]:
     if wanted:
         return LAYERS if wanted == "all" else (wanted,)
-    return LAYERS[1:] if Root("bootstrap", account).in_place() else LAYERS
+    return LAYERS[1:] if Root("bootstrap", account).deployed() else LAYERS
 
 
 def _release(root: Root, version: str) -> bool:
-    """Give a root the release of this version, or the one in place; return whether there is one."""
-    if not version and root.in_place():
+    """Give a root the release of this version, or the deployed one; return whether there is one."""
+    if not version and root.deployed():
         with root.locked():
             root.init()
             version = root.outputs().get("release") or ""

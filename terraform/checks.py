@@ -18,7 +18,7 @@ from promotion.accounts import Account
 from promotion.build import repositories
 from promotion.manifest import Manifest
 from promotion.releases import Releases
-from terraform.refusals import WrongAccount, WrongDefinition
+from terraform.errors import WrongAccount, WrongDefinition
 
 MEMBERS = ("dev", "prod")
 """Where releases run."""

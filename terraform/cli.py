@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from terraform.refusals import Failed, NoTerraform
+from terraform.errors import Failed, NoTerraform
 
 LOWEST = (1, 11)
 MIRRORS = ("/opt", "/srv", "/usr/share", "/usr/local/share", "/var/lib")
@@ -48,7 +48,7 @@ def plugin_folder() -> Path | None:
     own = Path(os.environ.get("TF_CLI_CONFIG_FILE") or Path.home() / ".terraformrc")
     if own.is_file():
         return None
-    found = (folder for place in MIRRORS for folder in sorted(Path(place).glob("*")) if (folder / PROVIDER).is_dir())
+    found = (folder for mirror in MIRRORS for folder in sorted(Path(mirror).glob("*")) if (folder / PROVIDER).is_dir())
     return next(found, None)
 
 

@@ -1,4 +1,4 @@
-"""Puts releases in place through Terraform: its own plan is what people approve, and that very file is applied."""
+"""Deploys releases through Terraform: its own plan is what people approve, and that very file is applied."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.difference import differences
 from promotion.accounts import Account
+from promotion.errors import DeployFailed
 from promotion.manifest import Manifest, digest
 from promotion.parts import short
 from promotion.plans import ROOT, Plan
-from promotion.refusals import DeployFailed
 from terraform import checks
-from terraform.refusals import Refused
+from terraform.errors import TerraformError
 from terraform.root import Root
 from terraform.run import Run
 
@@ -42,17 +42,19 @@ class Terraform:
         root.work.mkdir(parents=True, exist_ok=True)
         file = root.work / "release.tfplan"
         try:
-            if not root.in_place():
+            if not root.deployed():
                 raise DeployFailed(f"{self._account.environment} has no foundation yet: make apply/ENV makes it.")
             with root.locked():
                 root.init()
                 root.plan(file)
                 changes = tuple(_changes(root.show(file)))
-        except (Refused, ClientError, BotoCoreError) as error:
+        except (TerraformError, ClientError, BotoCoreError) as error:
             raise DeployFailed(f"{self._account.environment} can't be planned: {error}") from None
-        place = str(file.relative_to(ROOT)) if file.is_relative_to(ROOT) else str(file)
+        location = str(file.relative_to(ROOT)) if file.is_relative_to(ROOT) else str(file)
         of_file = digest(file.read_bytes())
-        return Plan(self._account.environment, manifest.version, manifest.identity, self.name, changes, place, of_file)
+        return Plan(
+            self._account.environment, manifest.version, manifest.identity, self.name, changes, location, of_file
+        )
 
     def apply(self, plan: Plan, manifest: Manifest, folder: Path) -> None:
         """Apply the plan's own file. Interrupted, and applied from a new plan, it ends in the same state.
@@ -64,7 +66,7 @@ class Terraform:
         plan.demand_file()
         try:
             Run(self._account, [self._root(manifest, folder)]).apply_planned({"release": ROOT / plan.file})
-        except (Refused, ClientError, BotoCoreError) as error:
+        except (TerraformError, ClientError, BotoCoreError) as error:
             raise DeployFailed(f"{plan.environment} doesn't take release {manifest.version}: {error}") from None
 
     def _root(self, manifest: Manifest, folder: Path) -> Root:
@@ -72,7 +74,7 @@ class Terraform:
         try:
             root.files.parent.mkdir(parents=True, exist_ok=True)
             checks.lay_out(self._account, manifest, folder, root.files)
-        except Refused as error:
+        except TerraformError as error:
             raise DeployFailed(str(error)) from None
         root.take_release()
         return root

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from terraform.refusals import Refused
+from terraform.errors import TerraformError
 
 REPOSITORY = Path(__file__).parent.parent
 POLICIES = REPOSITORY / "policies"
@@ -28,7 +28,7 @@ KINDS = {
 """First part of a policy's file name → heading, in the page's order."""
 
 
-class NoReason(Refused):
+class NoReason(TerraformError):
     """A statement has no reason, or a reason has no statement."""
 
 
@@ -98,9 +98,9 @@ def _users(name: str, folder: Path) -> list[str]:
         users = [key for key, role in roles.items() if role["trust"] == part.removesuffix("-oidc")]
     else:
         return []
-    places = sorted({account for key in users for account in roles[key]["accounts"]})
+    where = sorted({account for key in users for account in roles[key]["accounts"]})
     names = ", ".join(f"`{roles[key].get('name', key)}`" for key in users)
-    return [f"Of {names} in {', '.join(places)}.", ""]
+    return [f"Of {names} in {', '.join(where)}.", ""]
 
 
 def _network(role: dict[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from promotion.accounts import Account
-from terraform.refusals import NotDestroyed
+from terraform.errors import NotDestroyed
 
 JOBS = ("processing", "training", "transform")
 

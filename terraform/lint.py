@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from terraform import cli, iam
-from terraform.refusals import Failed
+from terraform.errors import Failed
 from terraform.root import FOLDER, REPOSITORY
 
 ROOTS = (

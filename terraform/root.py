@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from pipeline.settings import is_local
 from promotion.accounts import Account
 from terraform import cli
-from terraform.refusals import Locked
+from terraform.errors import Locked
 
 REPOSITORY = Path(__file__).parent.parent
 FOLDER = Path(__file__).parent
@@ -159,7 +159,7 @@ class Root:
         files = [f"-var-file={REPOSITORY / 'environments' / name}.tfvars.json" for name in names]
         return files + [f"-var={name}={value}" for name, value in self.variables.items()]
 
-    def in_place(self) -> bool:
+    def deployed(self) -> bool:
         """Whether the account has a bucket for its states yet."""
         return exists(self.account, self.bucket)
 
@@ -191,9 +191,9 @@ class Root:
         Raises:
             Locked: a run on another machine holds the state.
         """
-        place = Path(tempfile.gettempdir()) / f"baton-terraform-{os.getuid()}"
-        place.mkdir(mode=0o700, exist_ok=True)
-        self._lock = os.open(place / f"{_endpoint()}{self.bucket}-{self.layer}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        folder = Path(tempfile.gettempdir()) / f"baton-terraform-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._lock = os.open(folder / f"{_endpoint()}{self.bucket}-{self.layer}.lock", os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             self._clear_stale_lock()

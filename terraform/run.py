@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.settings import is_local
 from promotion.accounts import Account
 from terraform import adopt, leave
-from terraform.refusals import Failed, NotConfirmed, NotDestroyed, NotEmpty, Protected
+from terraform.errors import Failed, NotConfirmed, NotDestroyed, NotEmpty, Protected
 from terraform.root import GUARD, Root, exists
 
 ROUNDS = 6
@@ -70,7 +70,7 @@ class Run:
         for root in self.roots:
             self.say(f"{root.name}:")
             with root.locked():
-                if not root.in_place():
+                if not root.deployed():
                     self._agreed(f"{self.account.environment} is empty: make the bucket {root.bucket} for the states?")
                     self._make_bucket(root)
                 folder = self._prepared(root)
@@ -97,7 +97,7 @@ class Run:
                 f"{settings.environment} is protected; protected = false in its environment file lets it be destroyed."
             )
         for root in reversed(self.roots):
-            if not (root.in_place() or self._left_state(root).exists()):
+            if not (root.deployed() or self._left_state(root).exists()):
                 continue
             self.say(f"{root.name}:")
             with root.locked():
@@ -159,7 +159,7 @@ class Run:
 
     def _prepared(self, root: Root, preview: bool = False) -> Path | None:
         """Connect a root to its state; return the folder to run in, None for its own."""
-        if not root.in_place():
+        if not root.deployed():
             if not preview:
                 raise Failed(f"{self.account.environment} has no bucket for states; apply its bootstrap first.")
             folder = root.copy(without=("imports.tf",), backend_override=NO_BACKEND)

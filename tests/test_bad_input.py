@@ -27,7 +27,7 @@ def why(life, environment, execution):
     """The sentence of an execution that failed, as the command line tells it."""
     assert life.ended(environment, execution) == "Failed"
     accounts.enter(life.accounts[environment].settings)
-    return outcome(life.places[environment], execution)[1]
+    return outcome(life.contexts[environment], execution)[1]
 
 
 def train(life, name, content=None):
@@ -50,7 +50,7 @@ def objects(life, environment, execution):
     return [key for key in keys if identity in key and not key.endswith("failure.json")]
 
 
-def told(life, environment, execution):
+def notification(life, environment, execution):
     """The mail about an execution."""
     return next(
         mail
@@ -74,7 +74,7 @@ def test_without_an_approved_model_nothing_is_scored(life):
     """Before anything is trained: this test has to come before those that approve a version."""
     execution = start(life)
     assert "No version of mammography is approved" in why(life, "prod", execution)
-    assert "No version of mammography is approved" in told(life, "prod", execution).text
+    assert "No version of mammography is approved" in notification(life, "prod", execution).text
     assert life.entries() == []
 
 
@@ -98,7 +98,7 @@ def test_bad_labelled_rows_fail_the_training_with_file_row_and_column(life, name
         assert all(word in sentence for word in words), sentence
         assert sentence.count("\n") == 0 and "Traceback" not in sentence and "sixty" not in sentence
         assert objects(life, "dev", execution) == []
-    mail = told(life, "dev", execution)
+    mail = notification(life, "dev", execution)
     assert sentence.split(": ", 1)[-1] in mail.text
     # Later trainings read the whole prefix.
     account = life.accounts["dev"]
@@ -108,7 +108,7 @@ def test_bad_labelled_rows_fail_the_training_with_file_row_and_column(life, name
 def test_no_labelled_file_is_said(life):
     execution = train(life, "nothing")
     assert "no object to train on" in why(life, "dev", execution)
-    assert "no object to train on" in told(life, "dev", execution).text
+    assert "no object to train on" in notification(life, "dev", execution).text
 
 
 def put_batch(life, name, rows):
@@ -131,7 +131,7 @@ def test_a_killed_monitor_alerts_and_retrains_nothing(approved, state):
     kill("steps.monitor", state)
     entry = settled(approved, url)
     assert entry.state == ledger.FAILED
-    mail = told(approved, "prod", entry.execution)
+    mail = notification(approved, "prod", entry.execution)
     assert "Monitor" in mail.subject and "Nothing was retrained" in mail.text
     assert objects(approved, "prod", entry.execution) == []
     assert trainings(approved) == []
@@ -159,7 +159,7 @@ def trainings(life):
 def test_drift_without_new_labels_alerts_and_says_so(approved):
     url = put_batch(approved, "drifted.csv", approved.files["batches/shifted.csv"])
     entry = settled(approved, url)
-    assert entry.state == ledger.REFUSED
+    assert entry.state == ledger.QUARANTINED
     mail = about(approved, entry.batch.id)
     assert "no retraining" in mail.subject
     assert "there is no new file below data/labelled/" in mail.text

@@ -45,7 +45,7 @@ def run(kind: str, block: str, address: str) -> str:
 
 
 def test_the_life_of_a_model_goes_as_its_page_says(accounts, address):
-    export, train, look, approve, derive, arrive, batches, release, labels, judged = blocks("life-of-a-model.md")
+    export, train, look, approve, derive, arrive, batches, release, labels, evaluated = blocks("life-of-a-model.md")
     assert run(*export, address) == ""
     said = run(*train, address)
     steps = [line.split()[0] for line in said.splitlines() if line.endswith(" s")]
@@ -63,14 +63,14 @@ def test_the_life_of_a_model_goes_as_its_page_says(accounts, address):
         time.sleep(0.2)
     assert re.search(r"^clean-[0-9a-f]{12} .* scored .*/transform$", run(*batches, address), re.MULTILINE)
 
-    refused = accounts.refuse("shifted.csv")
+    refused = accounts.quarantine("shifted.csv")
     kind, command = release
     begun = run(kind, command.replace("=BATCH", f"={refused.batch.id}"), address).strip()
     accounts.succeed("prod", begun)
     assert re.search(rf"^{refused.batch.id} .* scored .*A new scanner", run(*batches, address), re.MULTILINE)
 
     run(*labels, address)
-    while not re.search(r" (Succeeded|Failed) ", said := run(*judged, address)):
+    while not re.search(r" (Succeeded|Failed) ", said := run(*evaluated, address)):
         time.sleep(0.2)
     assert re.search(
         r" 1 +No drift: .*; 48 of 96 scored rows are labelled.* +s3://\S+/quality/report.html$", said, re.M
@@ -79,7 +79,7 @@ def test_the_life_of_a_model_goes_as_its_page_says(accounts, address):
 
 def test_every_state_and_setting_of_the_page_is_one_that_there_is():
     page = (ROOT / "docs" / "life-of-a-model.md").read_text()
-    states = {ledger.CLAIMED, ledger.SCORED, ledger.REFUSED, ledger.FAILED}
+    states = {ledger.PENDING, ledger.CLAIMED, ledger.SCORED, ledger.QUARANTINED, ledger.FAILED}
     assert all(f"| {state} |" in page for state in states)
     named = set(re.findall(r"`retrain\.(\w+)`", page))
     assert named == set(json.loads((ROOT / "environments" / "prod.tfvars.json").read_text())["retrain"])
@@ -97,7 +97,7 @@ def test_the_pipelines_commands_do_what_their_page_says(accounts, address):
     accounts.approve(newest["ModelPackageSummaryList"][0]["ModelPackageVersion"], "For the page's second command")
     # Nothing waits, and the command says so; a batch that arrived would begin an execution of its own.
     said = run("sh", f"{inference} 2>&1 || true", address)
-    assert "step Resolve (NoBatchWaiting): No new batch has arrived" in said.splitlines()[-1]
+    assert "step Resolve (NoPendingBatch): No new batch has arrived" in said.splitlines()[-1]
 
 
 def test_the_parameters_of_the_page_are_those_of_the_definitions():

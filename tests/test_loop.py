@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from functions.common import ledger
-from promotion.canary import area
-from rehearsal import acts
+from promotion.smoke_test import area
+from rehearsal import stages
 
 pytestmark = pytest.mark.random_order(disabled=True)
 
@@ -20,30 +20,30 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def told(life):
-    """The acts of `make run`, with a first batch that arrives before anything is approved."""
+def played(life):
+    """The stages of `make run`, with a first batch that arrives before anything is approved."""
     life.first = life.train()
     life.approve(life.first, "The gate is passed")
     life.clean = life.score("clean.csv")
-    life.judged = life.judge("clean.csv", life.truth("clean.csv"))
+    life.evaluated = life.evaluate("clean.csv", life.truth("clean.csv"))
     life.put("prod", "labelled/part-2.csv")
-    life.refused = life.refuse("shifted.csv")
+    life.quarantined = life.quarantine("shifted.csv")
     life.second = life.retrain()
     life.approve(life.second, "Learned from the second labelled part")
-    life.rescued(life.refused)
+    life.rescued(life.quarantined)
     life.collect(lambda mails: any("was approved" in mail.text and str(life.second) in mail.text for mail in mails))
     return life
 
 
 @pytest.fixture(scope="module")
-def again(told, tmp_path_factory):
+def again(played, tmp_path_factory):
     """The same life once more from nothing, with every event delivered twice."""
     if os.environ.get("BATON_RUNTIME", "process") != "process":
         pytest.skip("the second life is played in the process runtime only")
     folder, first = tmp_path_factory.mktemp("again"), os.environ["AWS_ENDPOINT_URL"]
     os.environ["LOCALAWS_DUPLICATE_EVENTS"] = "1"
     try:
-        yield acts.play(folder / "state", folder / "results", console=Console(file=io.StringIO()))
+        yield stages.play(folder / "state", folder / "results", console=Console(file=io.StringIO()))
     finally:
         del os.environ["LOCALAWS_DUPLICATE_EVENTS"]
         os.environ["AWS_ENDPOINT_URL"] = first
@@ -55,14 +55,14 @@ def probabilities(life, entry) -> list[float]:
     return [float(row[0]) for row in rows]
 
 
-def test_every_row_of_the_clean_batch_has_its_probability_in_order(told, tmp_path):
+def test_every_row_of_the_clean_batch_has_its_probability_in_order(played, tmp_path):
     """The same rows, scored one by one by the registered archive outside of any pipeline, give the same numbers."""
     archive = tmp_path / "model.tar.gz"
-    package = told.story.versions[told.first]
-    archive.write_bytes(told.read("registry", package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]))
-    rows = told.files["batches/clean.csv"]
-    assert len(probabilities(told, told.clean)) == len(rows) == 48
-    assert probabilities(told, told.clean) == pytest.approx(scored(archive, rows, tmp_path), abs=1e-6)
+    package = played.story.versions[played.first]
+    archive.write_bytes(played.read("registry", package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]))
+    rows = played.files["batches/clean.csv"]
+    assert len(probabilities(played, played.clean)) == len(rows) == 48
+    assert probabilities(played, played.clean) == pytest.approx(scored(archive, rows, tmp_path), abs=1e-6)
 
 
 def scored(archive: Path, rows: list[list[str]], folder: Path) -> list[float]:
@@ -78,10 +78,10 @@ def scored(archive: Path, rows: list[list[str]], folder: Path) -> list[float]:
         "print(json.dumps([float(booster.inplace_predict(numpy.array([[value(t) for t in row]], 'float32'))[0])"
         " for row in rows]))"
     )
-    kept = [in_domain(row) for row in rows]
+    inside = [in_domain(row) for row in rows]
     done = subprocess.run(
         [ROOT / ".venvs/infer/bin/python", "-c", program, model / "xgboost-model"],
-        input=json.dumps(kept), capture_output=True, text=True, check=True,
+        input=json.dumps(inside), capture_output=True, text=True, check=True,
     )  # fmt: skip
     return json.loads(done.stdout)
 
@@ -100,109 +100,116 @@ def known(column: dict, value: float) -> bool:
     return column.get("minimum", value) <= value <= column.get("maximum", value)
 
 
-def test_labels_that_arrive_say_that_the_model_is_as_good_as_it_was(told):
-    assert (told.judged.status, told.judged.version, told.judged.drift) == ("Succeeded", told.first, False)
-    assert "; 42 of 48 scored rows are labelled" in told.judged.sentence
-    labels = told.truth("clean.csv")
+def test_labels_that_arrive_say_that_the_model_is_as_good_as_it_was(played):
+    assert (played.evaluated.status, played.evaluated.version, played.evaluated.drift) == (
+        "Succeeded",
+        played.first,
+        False,
+    )
+    assert "; 42 of 48 scored rows are labelled" in played.evaluated.sentence
+    labels = played.truth("clean.csv")
     rows = [row for row in range(48) if (row + 1) % 8]
-    found = probabilities(told, told.clean)
+    found = probabilities(played, played.clean)
     measured = area([found[row] for row in rows], [int(labels[row]) for row in rows])
-    assert f"AUC {measured:.3f}" in told.judged.sentence
+    assert f"AUC {measured:.3f}" in played.evaluated.sentence
 
 
-def test_the_planted_violations_are_found_and_named(told):
-    entry = told.refused
+def test_the_planted_violations_are_found_and_named(played):
+    entry = played.quarantined
     assert entry.verdict["drift"] is True
-    found = json.loads(told.read("prod", f"{entry.report}/constraint_violations.json"))["violations"]
+    found = json.loads(played.read("prod", f"{entry.report}/constraint_violations.json"))["violations"]
     columns = {item["feature_name"] for item in found}
     assert {"age", "margin"} <= columns
-    clean = json.loads(told.read("prod", f"{told.clean.report}/constraint_violations.json"))["violations"]
-    assert clean == [] and told.clean.verdict["drift"] is False
+    clean = json.loads(played.read("prod", f"{played.clean.report}/constraint_violations.json"))["violations"]
+    assert clean == [] and played.clean.verdict["drift"] is False
 
 
-def test_the_report_compares_a_batch_with_those_before_it(told):
-    assert "Beside earlier batches" in told.read("prod", f"{told.refused.report}/report.html").decode()
-    assert "Beside earlier batches" not in told.read("prod", f"{told.clean.report}/report.html").decode()
+def test_the_report_compares_a_batch_with_those_before_it(played):
+    assert "Beside earlier batches" in played.read("prod", f"{played.quarantined.report}/report.html").decode()
+    assert "Beside earlier batches" not in played.read("prod", f"{played.clean.report}/report.html").decode()
 
 
-def test_drift_fails_the_execution_by_name_and_creates_nothing(told):
-    steps = {step["StepName"]: step for step in told.steps("prod", told.refused.execution)}
-    assert told.ended("prod", told.refused.execution) == "Failed"
+def test_drift_fails_the_execution_by_name_and_creates_nothing(played):
+    steps = {step["StepName"]: step for step in played.steps("prod", played.quarantined.execution)}
+    assert played.ended("prod", played.quarantined.execution) == "Failed"
     assert steps["Drift"]["StepStatus"] == "Failed"
     assert steps["Monitor"]["StepStatus"] == "Succeeded"
     assert not {"CreateModel", "Transform", "Record"} & set(steps)
 
 
-def test_a_retrained_version_leads_back_to_the_batch_and_the_labels_it_learned_from(told):
-    package = told.story.versions[told.second]
+def test_a_retrained_version_leads_back_to_the_batch_and_the_labels_it_learned_from(played):
+    package = played.story.versions[played.second]
     properties = package["CustomerMetadataProperties"]
-    assert told.refused.batch.id in properties["Reason"]
-    assert properties["Champion"] == told.story.versions[told.first]["ModelPackageArn"]
-    assert properties["PipelineExecutionArn"] == told.story.retraining
-    listed = json.loads(told.read("registry", properties["TrainingSetUrl"]))["objects"]
+    assert played.quarantined.batch.id in properties["Reason"]
+    assert properties["Champion"] == played.story.versions[played.first]["ModelPackageArn"]
+    assert properties["PipelineExecutionArn"] == played.story.retraining
+    listed = json.loads(played.read("registry", properties["TrainingSetUrl"]))["objects"]
     assert sorted(item["key"] for item in listed) == ["data/labelled/part-1.csv", "data/labelled/part-2.csv"]
-    assert told.story.versions[told.first]["CustomerMetadataProperties"]["TrainingSet"] != properties["TrainingSet"]
+    assert played.story.versions[played.first]["CustomerMetadataProperties"]["TrainingSet"] != properties["TrainingSet"]
 
 
-def test_the_new_version_was_measured_against_the_champion_on_the_same_rows(told):
-    uri = told.story.versions[told.second]["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
-    quality = json.loads(told.read("registry", uri))
+def test_the_new_version_was_measured_against_the_champion_on_the_same_rows(played):
+    uri = played.story.versions[played.second]["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+    quality = json.loads(played.read("registry", uri))
     assert quality["champion_comparison"]["auc_difference"]["upper"] >= 0
-    assert told.story.auc[told.second] > 0.85 and told.story.auc[told.first] > 0.85
+    assert played.story.auc[played.second] > 0.85 and played.story.auc[played.first] > 0.85
 
 
-def test_one_drift_is_one_retraining_and_one_version(told):
-    train = told.accounts["prod"].client("sagemaker").list_pipeline_executions(PipelineName="mammography-train")
-    assert [item["PipelineExecutionArn"] for item in train["PipelineExecutionSummaries"]] == [told.story.retraining]
-    group = told.accounts["registry"].client("sagemaker").list_model_packages(ModelPackageGroupName="mammography")
-    assert sorted(item["ModelPackageVersion"] for item in group["ModelPackageSummaryList"]) == [told.first, told.second]
+def test_one_drift_is_one_retraining_and_one_version(played):
+    train = played.accounts["prod"].client("sagemaker").list_pipeline_executions(PipelineName="mammography-train")
+    assert [item["PipelineExecutionArn"] for item in train["PipelineExecutionSummaries"]] == [played.story.retraining]
+    group = played.accounts["registry"].client("sagemaker").list_model_packages(ModelPackageGroupName="mammography")
+    assert sorted(item["ModelPackageVersion"] for item in group["ModelPackageSummaryList"]) == [
+        played.first,
+        played.second,
+    ]
 
 
-def test_the_refused_batch_is_scored_by_the_new_version_once(told):
-    entry = told.story.batches["shifted.csv"]
-    assert (entry.state, entry.version) == (ledger.SCORED, told.second)
-    assert [line["state"] for line in entry.history] == ["claimed", "refused", "claimed", "scored"]
-    assert len(probabilities(told, entry)) == 48
-    assert {item.batch.id for item in told.entries()} == {told.clean.batch.id, told.refused.batch.id}
+def test_the_quarantined_batch_is_scored_by_the_new_version_once(played):
+    entry = played.story.batches["shifted.csv"]
+    assert (entry.state, entry.version) == (ledger.SCORED, played.second)
+    assert [line["state"] for line in entry.history] == ["claimed", "quarantined", "claimed", "scored"]
+    assert len(probabilities(played, entry)) == 48
+    assert {item.batch.id for item in played.entries()} == {played.clean.batch.id, played.quarantined.batch.id}
 
 
-def test_each_output_says_which_model_made_it(told):
-    assert told.clean.version == told.first
+def test_each_output_says_which_model_made_it(played):
+    assert played.clean.version == played.first
     definition = (
-        told.accounts["prod"]
+        played.accounts["prod"]
         .client("sagemaker")
-        .describe_pipeline_definition_for_execution(PipelineExecutionArn=told.clean.execution)["PipelineDefinition"]
+        .describe_pipeline_definition_for_execution(PipelineExecutionArn=played.clean.execution)["PipelineDefinition"]
     )
-    digest = told.story.versions[told.first]["CustomerMetadataProperties"]["InferImageDigest"]
-    assert told.story.release.images["infer"] == digest
-    assert told.story.release.images["monitor"] in definition
+    digest = played.story.versions[played.first]["CustomerMetadataProperties"]["InferImageDigest"]
+    assert played.story.release.images["infer"] == digest
+    assert played.story.release.images["monitor"] in definition
 
 
-def test_people_are_told_what_happened_and_what_to_do(told):
-    texts = [f"{mail.environment}: {mail.subject} {mail.text}" for mail in told.story.mails]
+def test_people_are_notified_what_happened_and_what_to_do(played):
+    texts = [f"{mail.environment}: {mail.subject} {mail.text}" for mail in played.story.mails]
 
     def said(environment: str, *words: str) -> bool:
         return any(text.startswith(environment) and all(word in text for word in words) for text in texts)
 
     assert said("registry", "waits for approval", "Version 1")
     assert said("registry", "waits for approval", "Version 2")
-    assert said("prod", told.refused.batch.id, "retraining has begun", "release-batch")
+    assert said("prod", played.quarantined.batch.id, "retraining has begun", "requeue")
     assert said("prod", "Version 2", "was approved")
 
 
-def test_mails_and_logs_hold_no_row_of_the_batch(told):
-    rows = [",".join(row) for row in told.files["batches/shifted.csv"]]
-    texts = [mail.text for mail in told.story.mails] + list(log_lines(told, "prod"))
+def test_mails_and_logs_hold_no_row_of_the_batch(played):
+    rows = [",".join(row) for row in played.files["batches/shifted.csv"]]
+    texts = [mail.text for mail in played.story.mails] + list(log_lines(played, "prod"))
     assert texts
     for row in rows:
         assert not any(row in text for text in texts)
 
 
-def test_the_same_rows_give_the_same_model_bytes_in_another_life(told, again):
-    assert set(again.story.archives) == set(told.story.archives) == {told.first, told.second}
-    assert again.story.archives == told.story.archives
-    assert again.story.auc == told.story.auc
-    assert [said.sentence for said in again.story.judgements] == [told.judged.sentence]
+def test_the_same_rows_give_the_same_model_bytes_in_another_life(played, again):
+    assert set(again.story.archives) == set(played.story.archives) == {played.first, played.second}
+    assert again.story.archives == played.story.archives
+    assert again.story.auc == played.story.auc
+    assert [said.sentence for said in again.story.model_quality] == [played.evaluated.sentence]
 
 
 def test_events_that_come_twice_retrain_once(again):

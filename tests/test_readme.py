@@ -21,9 +21,11 @@ def surroundings():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BATON_", "LOCALAWS_"))}
-    kept.pop("PYTHONDONTWRITEBYTECODE", None)
-    return kept | {"PORT": port}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "BATON_", "LOCALAWS_"))
+    }
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
+    return inherited | {"PORT": port}
 
 
 def commands(block: str) -> list[str]:

@@ -40,7 +40,7 @@ def test_a_run_that_fails_names_its_log_and_the_next_removes_it(state, monkeypat
         folder.mkdir(parents=True)
         raise WentWrong("An act went wrong.")
 
-    monkeypatch.setattr(rehearsal.acts, "play", play)
+    monkeypatch.setattr(rehearsal.stages, "play", play)
     assert rehearsal.main(["run"]) == 1
     mine = state / "runs" / str(os.getpid())
     assert capsys.readouterr().err.splitlines() == [
@@ -48,7 +48,7 @@ def test_a_run_that_fails_names_its_log_and_the_next_removes_it(state, monkeypat
         "An act went wrong.",
     ]
     assert mine.is_dir()
-    monkeypatch.setattr(rehearsal.acts, "play", lambda folder, *_: folder.mkdir())
+    monkeypatch.setattr(rehearsal.stages, "play", lambda folder, *_: folder.mkdir())
     assert rehearsal.main(["run"]) == 0
     assert list((state / "runs").iterdir()) == []
 
@@ -56,13 +56,13 @@ def test_a_run_that_fails_names_its_log_and_the_next_removes_it(state, monkeypat
 def test_another_run_that_goes_on_is_left_alone(state, monkeypatch):
     others = state / "runs" / str(os.getppid())
     others.mkdir(parents=True)
-    monkeypatch.setattr(rehearsal.acts, "play", lambda *_: None)
+    monkeypatch.setattr(rehearsal.stages, "play", lambda *_: None)
     assert rehearsal.main(["run"]) == 0
     assert others.is_dir()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_is_told_to_end_leaves_nothing(tmp_path, number, code):
+def test_a_run_that_is_reported_to_end_leaves_nothing(tmp_path, number, code):
     program = (
         "import pathlib, sys; from rehearsal import __main__ as rehearsal; "
         f"rehearsal.STATE = pathlib.Path({str(tmp_path)!r}); sys.exit(rehearsal.main(['run']))"

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench.promotion.places import Counted, Missing, engine, need, registry
+from bench.promotion.registries import Counted, Missing, engine, need, registry
 from pipeline import settings
 from pipeline.names import STEPS, Names
 from promotion import images
@@ -45,8 +45,11 @@ def skopeo(source: Counted, target: Counted, release: Release, tag: str) -> None
     """One `skopeo copy` per image."""
     plain = ["--src-tls-verify=false", "--dest-tls-verify=false"]
     for repository, found in release.items():
-        places = [f"docker://{source.address}/{repository}@{found}", f"docker://{target.address}/{repository}:{tag}"]
-        _quiet([need("skopeo"), "copy", "--all", *plain, *places])
+        registries = [
+            f"docker://{source.address}/{repository}@{found}",
+            f"docker://{target.address}/{repository}:{tag}",
+        ]
+        _quiet([need("skopeo"), "copy", "--all", *plain, *registries])
 
 
 def docker(host: str) -> Way:
@@ -141,25 +144,25 @@ def main() -> int:
             ways["docker pull, tag, push"] = docker(stack.enter_context(engine(folder / "engine")))
         except Missing as error:
             print(f"docker pull, tag, push: not measured, {error}.")
-        figures = {}
+        metrics = {}
         for name, way in ways.items():
             with registry(folder / name.replace(" ", "-")) as target:
                 try:
-                    figures[name] = measure(way, source, target, [first, first, second])
+                    metrics[name] = measure(way, source, target, [first, first, second])
                 except Missing as error:
                     print(f"{name}: not measured, {error}.")
-    _print(figures)
+    _print(metrics)
     if options.json:
         options.json.write_text(
-            json.dumps({name: dict(zip(ROUNDS, rows, strict=True)) for name, rows in figures.items()}, indent=1)
+            json.dumps({name: dict(zip(ROUNDS, rows, strict=True)) for name, rows in metrics.items()}, indent=1)
         )
     return 0
 
 
-def _print(figures: Mapping[str, list[dict[str, float]]]) -> None:
-    peer = figures.get("docker pull, tag, push")
+def _print(metrics: Mapping[str, list[dict[str, float]]]) -> None:
+    peer = metrics.get("docker pull, tag, push")
     print(f"{'five images':24}" + "".join(f"{name:>36}" for name in ROUNDS))
-    for name, rows in figures.items():
+    for name, rows in metrics.items():
         line = f"{name:24}"
         for number, row in enumerate(rows):
             ratio = f" {row['seconds'] / peer[number]['seconds']:5.2f}×" if peer else ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from functions.common.context import AccountContext, split
 from functions.common.failures import NoSuchBatch, WrongInput
 from functions.common.ledger import Batch
 from functions.common.objects import Object, list_objects
-from functions.common.place import Place, split
 
 NEWEST = "newest"
-"""Stands for the newest batch that waits."""
+"""Stands for the newest pending batch."""
 
 ARRIVALS = "data/batches/"
 LABELLED = "data/labelled/"
@@ -19,17 +19,18 @@ LABELLED = "data/labelled/"
 GROUND_TRUTH = "data/ground-truth/"
 """Where labels of scored batches arrive: which batch, which row, which label."""
 
-CANARY = "data/canary/"
-"""Where batches lie that only try whether a release scores: nothing is trained because of one."""
+SMOKE_TESTS = ("data/smoke-test/", "data/canary/")
+"""Where batches lie that only try whether a release scores, those of earlier releases last: nothing is trained
+because of one."""
 
 
-def require_below(place: Place, parameter: str, url: str, prefix: str, what: str) -> None:
+def require_below(context: AccountContext, parameter: str, url: str, prefix: str, what: str) -> None:
     """Raise WrongInput unless a parameter's S3 URL lies below a prefix of this account's data bucket.
 
-    Jobs read what a URL names: their roles may read no other place for it.
+    Jobs read what a URL names: their roles may read nothing else for it.
 
     Args:
-        place: the account and environment.
+        context: the account and environment.
         parameter: the pipeline parameter's name.
         url: its value.
         prefix: a key's beginning that ends in `/`, or "" for the whole bucket.
@@ -39,40 +40,40 @@ def require_below(place: Place, parameter: str, url: str, prefix: str, what: str
         bucket, key = split(url)
     except ValueError as error:
         raise WrongInput(f"{parameter} {error}") from None
-    if bucket != place.data_bucket or not key.startswith(prefix):
-        raise WrongInput(f"{parameter} {url}: {what} below s3://{place.data_bucket}/{prefix}.")
+    if bucket != context.data_bucket or not key.startswith(prefix):
+        raise WrongInput(f"{parameter} {url}: {what} below s3://{context.data_bucket}/{prefix}.")
 
 
-def named(place: Place, url: str) -> Batch:
+def named(context: AccountContext, url: str) -> Batch:
     """Return the batch at an S3 URL of an object or a prefix.
 
     Raises:
         NoSuchBatch: nothing lies there.
         WrongInput: it isn't an S3 URL in this account's data bucket.
     """
-    require_below(place, "BatchDataUrl", url, "", "batches lie")
+    require_below(context, "BatchDataUrl", url, "", "batches lie")
     objects = list_objects(url)
     if not objects:
         raise NoSuchBatch(f"BatchDataUrl {url}: nothing lies there.")
     return Batch.of(url, objects)
 
 
-def arrivals(place: Place) -> Iterator[Batch]:
+def arrivals(context: AccountContext) -> Iterator[Batch]:
     """Give the objects directly below data/batches/ as batches, the newest first.
 
     Several objects are one batch only when BatchDataUrl names their prefix: nobody else knows when it is
     whole.
     """
-    base = f"s3://{place.data_bucket}/{ARRIVALS}"
+    base = f"s3://{context.data_bucket}/{ARRIVALS}"
     objects = list_objects(base)
     for item in sorted(objects, key=lambda item: (item.modified, item.key), reverse=True):
         if "/" in item.key.removeprefix(ARRIVALS):
             continue
-        yield _batch_of(place, item, objects)
+        yield _batch_of(context, item, objects)
 
 
-def _batch_of(place: Place, item: Object, objects: list[Object]) -> Batch:
+def _batch_of(context: AccountContext, item: Object, objects: list[Object]) -> Batch:
     """Return the batch of one object: S3 reads by prefix, so a key that begins with its key belongs to it."""
     return Batch.of(
-        f"s3://{place.data_bucket}/{item.key}", [other for other in objects if other.key.startswith(item.key)]
+        f"s3://{context.data_bucket}/{item.key}", [other for other in objects if other.key.startswith(item.key)]
     )

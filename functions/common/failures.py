@@ -10,64 +10,64 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from functions.common.place import Place, put_json, read_json
+from functions.common.context import AccountContext, put_json, read_json
 
 KEY = ("failure.json",)
 
 
-class Refused(Exception):
+class FunctionError(Exception):
     """The function can't do what it was asked: the class names the reason, the message is a sentence."""
 
 
-class NoBatchWaiting(Refused):
-    """No batch waits to be scored."""
+class NoPendingBatch(FunctionError):
+    """No batch is pending."""
 
 
-class NoSuchBatch(Refused):
+class NoSuchBatch(FunctionError):
     """The batch isn't there."""
 
 
-class BatchRefused(Refused):
-    """The batch may not be scored: it is refused, scored already, or another execution holds it."""
+class BatchUnavailable(FunctionError):
+    """The batch may not be scored: it is quarantined, scored already, or another execution holds it."""
 
 
-class BatchChanged(Refused):
+class BatchChanged(FunctionError):
     """The batch's objects were overwritten while it was scored."""
 
 
-class NothingScored(Refused):
+class NothingScored(FunctionError):
     """The model could read no row of the batch."""
 
 
-class WrongInput(Refused):
-    """What is to be trained on, or judged by, lies elsewhere than such data does."""
+class WrongInput(FunctionError):
+    """What is to be trained on, or evaluated on, lies elsewhere than such data does."""
 
 
-class NoApprovedModel(Refused):
+class NoApprovedModel(FunctionError):
     """No version is approved."""
 
 
-class ImageNotPromoted(Refused):
+class ImageNotPromoted(FunctionError):
     """The approved version's image isn't in this account's registry."""
 
 
-class NoBaseline(Refused):
-    """The approved version carries no baseline to watch batches by, or no figures to judge it by."""
+class NoBaseline(FunctionError):
+    """The approved version carries no baseline to watch batches by, or no figures to evaluate it by."""
 
 
-class NoLabelledData(Refused):
+class NoLabelledData(FunctionError):
     """There is nothing to train on."""
 
 
-class NoGroundTruth(Refused):
+class NoGroundTruth(FunctionError):
     """No object with labels lies where labels of scored batches are looked for."""
 
 
-class NothingToJudge(Refused):
+class NoScoredBatch(FunctionError):
     """No batch is scored yet."""
 
 
-class OnlyOlderScored(Refused):
+class NoPredictionsByChampion(FunctionError):
     """The approved version has scored no batch yet: the labels there are tell of older versions."""
 
 
@@ -75,19 +75,19 @@ def remembered(handle: Callable[[dict], dict]) -> Callable[[dict, Any], dict]:
     """Make a handler of a pipeline's step leave its named failure beside the execution's files."""
 
     @functools.wraps(handle)
-    def handler(event: dict, context: Any = None) -> dict:
+    def handler(event: dict, invocation: Any = None) -> dict:
         try:
             return handle(event)
-        except Refused as refused:
-            place = Place.here()
+        except FunctionError as refused:
+            context = AccountContext.here()
             note = {"name": type(refused).__name__, "sentence": str(refused)}
-            put_json(place.data_bucket, place.run(event["execution_arn"], *KEY), note)
+            put_json(context.data_bucket, context.run(event["execution_arn"], *KEY), note)
             raise
 
     return handler
 
 
-def recall(place: Place, execution_arn: str) -> dict | None:
+def recall(context: AccountContext, execution_arn: str) -> dict | None:
     """Return what a function of an execution left: {"name", "sentence"}."""
-    found = read_json(place.data_bucket, place.run(execution_arn, *KEY))
+    found = read_json(context.data_bucket, context.run(execution_arn, *KEY))
     return found[0] if found else None

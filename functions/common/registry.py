@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from functions.common.context import AccountContext, client, read_json, split
 from functions.common.failures import NoApprovedModel
-from functions.common.place import Place, client, read_json, split
 
 
 def version_of(package_arn: str) -> int:
@@ -13,29 +13,29 @@ def version_of(package_arn: str) -> int:
     return int(package_arn.rsplit("/", 1)[-1])
 
 
-def packages(place: Place, status: str | None = None) -> Iterator[dict]:
+def packages(context: AccountContext, status: str | None = None) -> Iterator[dict]:
     """Give the group's versions as ListModelPackages tells them, the newest first."""
     wanted = {"ModelApprovalStatus": status} if status else {}
     pages = (
         client("sagemaker")
         .get_paginator("list_model_packages")
-        .paginate(ModelPackageGroupName=place.group, SortBy="CreationTime", SortOrder="Descending", **wanted)
+        .paginate(ModelPackageGroupName=context.group, SortBy="CreationTime", SortOrder="Descending", **wanted)
     )
     found = [item for page in pages for item in page["ModelPackageSummaryList"]]
     yield from sorted(found, key=lambda item: item["ModelPackageVersion"], reverse=True)
 
 
-def champion(place: Place) -> dict | None:
+def champion(context: AccountContext) -> dict | None:
     """Return the approved version with the highest number, as DescribeModelPackage tells it, or None."""
-    newest = next(packages(place, "Approved"), None)
+    newest = next(packages(context, "Approved"), None)
     return describe(newest["ModelPackageArn"]) if newest else None
 
 
-def approved(place: Place) -> dict:
+def approved(context: AccountContext) -> dict:
     """Return the champion. Raises NoApprovedModel: there is none."""
-    package = champion(place)
+    package = champion(context)
     if package is None:
-        raise NoApprovedModel(f"No version of {place.project} is approved.")
+        raise NoApprovedModel(f"No version of {context.project} is approved.")
     return package
 
 

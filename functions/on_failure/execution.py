@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from functions.common import failures
-from functions.common.place import Place, client, pipeline_and_id, read_json, split
-from functions.common.waiting import NEXT
+from functions.common.context import AccountContext, client, pipeline_and_id, read_json, split
+from functions.common.pending import NEXT
 
 DRIFT = "Drift"
 """Name of the Fail step that refuses a batch, or says that a model has become worse."""
@@ -31,7 +31,7 @@ class Failure:
         name: the failure's own name: Drift, a named failure of a function, or the step's name.
         sentence: what the job, the function or the Fail step says; never a row's values.
         batch: identity of the batch it was about, or None.
-        labels: identity of the labels it judged a version by, or None.
+        labels: identity of the labels it evaluated a version by, or None.
         package: ARN of the version it ran under, or None.
         monitoring: S3 URL of what the monitor wrote, or None.
         followed: whether it was started for a batch that waited behind another.
@@ -69,7 +69,7 @@ class Failure:
         return f"step {self.step}{named}" if self.step else "the execution"
 
 
-def read(place: Place, execution: str) -> Failure | None:
+def read(context: AccountContext, execution: str) -> Failure | None:
     """Read a failed execution; None when it isn't failed (it was retried since the event)."""
     sagemaker = client("sagemaker")
     described = sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)
@@ -92,7 +92,7 @@ def read(place: Place, execution: str) -> Failure | None:
         sentence = described.get("FailureReason", "SageMaker gives no reason.")
         return Failure(execution, None, "Failed", sentence, **about)
     step = failed[0]
-    name, sentence = _told(place, execution, step)
+    name, sentence = _reason(context, execution, step)
     return Failure(execution, step["StepName"], name, sentence, **about)
 
 
@@ -130,7 +130,7 @@ def _monitoring(step: dict) -> str | None:
     return next((output["S3Output"]["S3Uri"] for output in outputs if output["OutputName"] == "monitoring"), None)
 
 
-def _told(place: Place, execution: str, step: dict) -> tuple[str, str]:
+def _reason(context: AccountContext, execution: str, step: dict) -> tuple[str, str]:
     """Return the failure's name and sentence: the job's own words come before SageMaker's."""
     name, reason = step["StepName"], step.get("FailureReason") or "The step gives no reason."
     if "Fail" in step.get("Metadata", {}):
@@ -138,5 +138,5 @@ def _told(place: Place, execution: str, step: dict) -> tuple[str, str]:
     if job := _describe_job(step):
         return name, job.get("ExitMessage") or job.get("FailureReason") or reason
     # A function's step, or one that failed before it had a job.
-    note = failures.recall(place, execution)
+    note = failures.recall(context, execution)
     return (note["name"], note["sentence"]) if note else (name, reason)

@@ -8,8 +8,8 @@ from itertools import islice
 
 from functions.common import registry
 from functions.common.batches import LABELLED
+from functions.common.context import RUNNING, AccountContext, client, read_json, write_json
 from functions.common.objects import contents, training_set
-from functions.common.place import RUNNING, Place, client, read_json, write_json
 from functions.on_failure.execution import Failure
 from functions.on_failure.gate import Facts, Start
 
@@ -17,9 +17,9 @@ HISTORY = "retrain/history.json"
 VERSIONS_LOOKED_AT = 20
 
 
-def read_history(place: Place) -> tuple[list[Start], str | None]:
+def read_history(context: AccountContext) -> tuple[list[Start], str | None]:
     """Return the retrainings begun so far, oldest first, and the ETag to change the record with."""
-    found = read_json(place.data_bucket, HISTORY)
+    found = read_json(context.data_bucket, HISTORY)
     if found is None:
         return [], None
     value, etag = found
@@ -31,7 +31,7 @@ def _start(batch: str, cause: str, at: str, execution: str | None) -> Start:
     return Start(batch, cause, datetime.fromisoformat(at), execution)
 
 
-def write_history(place: Place, starts: list[Start], etag: str | None) -> str:
+def write_history(context: AccountContext, starts: list[Start], etag: str | None) -> str:
     """Write the record, which must be unchanged since it was read; return its new ETag.
 
     This conditional write is the gate's lock: of two invocations that decide at once, one has to look again.
@@ -45,19 +45,19 @@ def write_history(place: Place, starts: list[Start], etag: str | None) -> str:
             for start in starts
         ]
     }
-    return write_json(place.data_bucket, HISTORY, value, etag)
+    return write_json(context.data_bucket, HISTORY, value, etag)
 
 
-def gather(place: Place, failure: Failure, starts: list[Start]) -> Facts:
+def gather(context: AccountContext, failure: Failure, starts: list[Start]) -> Facts:
     """Return the facts of this moment about a failure that asks for a retraining."""
     executions = client("sagemaker").list_pipeline_executions(
-        PipelineName=place.pipeline("train"), SortBy="CreationTime", SortOrder="Descending", MaxResults=100
+        PipelineName=context.pipeline("train"), SortBy="CreationTime", SortOrder="Descending", MaxResults=100
     )["PipelineExecutionSummaries"]
-    unseen, learned_by = _labelled(place)
+    unseen, learned_by = _labelled(context)
     return Facts(
         now=datetime.now(UTC),
         reason=failure.identity,
-        words="this batch was" if failure.batch else "these labels of scored batches were",
+        messages="this batch was" if failure.batch else "these labels of scored batches were",
         cause=failure.execution,
         enabled=os.environ["RETRAIN_ENABLED"] == "true",
         cooldown=timedelta(hours=float(os.environ["RETRAIN_COOLDOWN_HOURS"])),
@@ -70,19 +70,19 @@ def gather(place: Place, failure: Failure, starts: list[Start]) -> Facts:
     )
 
 
-def _labelled(place: Place) -> tuple[int, str | None]:
+def _labelled(context: AccountContext) -> tuple[int, str | None]:
     """Return how many objects below data/labelled/ the champion has not seen, and which version saw exactly these."""
-    present = set(contents(f"s3://{place.data_bucket}/{LABELLED}").values())
-    champion = registry.champion(place)
+    present = set(contents(f"s3://{context.data_bucket}/{LABELLED}").values())
+    champion = registry.champion(context)
     seen = (registry.seen_contents(champion) if champion else None) or set()
     unseen = len(present - seen)
     if not unseen:
         return 0, None
     identity = training_set(present)
-    for summary in islice(registry.packages(place), VERSIONS_LOOKED_AT):
+    for summary in islice(registry.packages(context), VERSIONS_LOOKED_AT):
         package = registry.describe(summary["ModelPackageArn"])
         if package.get("CustomerMetadataProperties", {}).get("TrainingSet") == identity:
             status = package["ModelApprovalStatus"]
-            waits = "which waits for approval" if status == "PendingManualApproval" else status.lower()
-            return unseen, f"version {package['ModelPackageVersion']} ({waits})"
+            standing = "which waits for approval" if status == "PendingManualApproval" else status.lower()
+            return unseen, f"version {package['ModelPackageVersion']} ({standing})"
     return unseen, None

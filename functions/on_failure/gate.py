@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.common.batches import LABELLED
-from functions.common.place import ABANDONED
+from functions.common.context import ABANDONED
 
 DAY = timedelta(hours=24)
 
@@ -41,7 +41,7 @@ class Facts:
         enabled: the kill switch; False holds every retraining.
         cooldown: how long after the last training none is begun.
         daily_cap: how many retrainings are begun in 24 hours.
-        running: ARNs of the train pipeline's executions under way.
+        running: ARNs of the train pipeline's executions in progress.
         last_training: when the last execution of the train pipeline began, by whomever it was started.
         starts: retrainings begun so far.
         unseen_files: how many objects below data/labelled/ the champion has not learned from.
@@ -50,7 +50,7 @@ class Facts:
 
     now: datetime
     reason: str
-    words: str
+    messages: str
     cause: str
     enabled: bool
     cooldown: timedelta
@@ -92,7 +92,7 @@ def decide(facts: Facts) -> Decision:
     if not facts.enabled:
         held.append("automatic retraining is switched off")
     if any(start.reason == facts.reason for start in facts.starts):
-        held.append(f"{facts.words} the reason of a retraining before")
+        held.append(f"{facts.messages} the reason of a retraining before")
     starting = [s for s in facts.starts if s.execution is None and facts.now - s.at < ABANDONED]
     if facts.running:
         held.append(f"a training runs already ({facts.running[0]})")

@@ -8,23 +8,23 @@ from datetime import datetime
 from typing import Any
 
 from functions.common import ledger, notify
-from functions.common.batches import CANARY
-from functions.common.failures import NoBatchWaiting, NoGroundTruth, OnlyOlderScored
-from functions.common.place import ABANDONED, LostRace, Place, client, put_json, read_json, split, write_json
+from functions.common.batches import SMOKE_TESTS
+from functions.common.context import ABANDONED, AccountContext, LostRace, client, put_json, read_json, split, write_json
+from functions.common.failures import NoGroundTruth, NoPendingBatch, NoPredictionsByChampion
+from functions.common.pending import begin_next
 from functions.common.registry import version_of
-from functions.common.waiting import begin_next
 from functions.on_failure import execution as executions
 from functions.on_failure import facts as gathering
-from functions.on_failure import gate, words
+from functions.on_failure import gate, messages
 from functions.on_failure.execution import Failure
 
 OUTCOME = ("on-failure.json",)
-NOTHING_TO_TELL = {OnlyOlderScored.__name__, NoGroundTruth.__name__}
+NOTHING_TO_TELL = {NoPredictionsByChampion.__name__, NoGroundTruth.__name__}
 """Names of failures that are no alarm: nothing has gone wrong, and nobody has to do anything."""
 ATTEMPTS = 5
 
 
-def handle(event: dict, context: Any) -> dict:
+def handle(event: dict, invocation: Any) -> dict:
     """Deal with one failure of an execution, once, however often the event is delivered.
 
     Args:
@@ -34,39 +34,39 @@ def handle(event: dict, context: Any) -> dict:
     Returns:
         What was done: {"outcome": "retraining" | "held" | "malformed" | "no-batch" | "alert" | "nothing", …}
     """
-    place = Place.here()
+    context = AccountContext.here()
     arn, ended = event["detail"]["pipelineExecutionArn"], event["detail"]["executionEndTime"]
-    key = place.run(arn, *OUTCOME)
-    note = {"ended": ended, "request": context.aws_request_id, "at": ledger.now(), "done": False}
-    if not _begin(place, key, note):
+    key = context.run(arn, *OUTCOME)
+    note = {"ended": ended, "request": invocation.aws_request_id, "at": ledger.now(), "done": False}
+    if not _begin(context, key, note):
         return {"outcome": "nothing", "why": "this failure was dealt with before"}
-    failure = executions.read(place, arn)
+    failure = executions.read(context, arn)
     if failure is None:
         outcome = {"outcome": "nothing", "why": "the execution isn't failed"}
-    elif failure.drift and not _canary(place, failure):
-        outcome = _refused(place, failure)
-    elif failure.name == NoBatchWaiting.__name__ and failure.followed:
+    elif failure.drift and not _smoke_test(context, failure):
+        outcome = _drifted(context, failure)
+    elif failure.name == NoPendingBatch.__name__ and failure.followed:
         outcome = {"outcome": "nothing", "why": "another execution took the batch that waited"}
-    elif failure.name == NoBatchWaiting.__name__:
-        outcome = _tell(place, "no-batch", *words.no_batch(place, failure))
+    elif failure.name == NoPendingBatch.__name__:
+        outcome = _notify(context, "no-batch", *messages.no_batch(context, failure))
     elif failure.name in NOTHING_TO_TELL:
         outcome = {"outcome": "nothing", "why": failure.sentence}
     else:
-        _set_aside(place, failure, ledger.FAILED, failure.sentence)
-        outcome = _tell(place, "alert", *words.alert(place, failure))
+        _withhold(context, failure, ledger.FAILED, failure.sentence)
+        outcome = _notify(context, "alert", *messages.alert(context, failure))
     if failure and failure.batch and failure.package:
-        begin_next(place, version_of(failure.package))
-    put_json(place.data_bucket, key, {**outcome, **note, "done": True})
+        begin_next(context, version_of(failure.package))
+    put_json(context.data_bucket, key, {**outcome, **note, "done": True})
     return outcome
 
 
-def _begin(place: Place, key: str, note: dict[str, Any]) -> bool:
+def _begin(context: AccountContext, key: str, note: dict[str, Any]) -> bool:
     """Take a failure by a conditional write; False when another invocation has it or has dealt with it."""
-    found = read_json(place.data_bucket, key)
+    found = read_json(context.data_bucket, key)
     if found and not _open(note, found[0]):
         return False
     try:
-        write_json(place.data_bucket, key, note, found[1] if found else None)
+        write_json(context.data_bucket, key, note, found[1] if found else None)
     except LostRace:
         return False
     return True
@@ -81,13 +81,13 @@ def _open(note: dict[str, Any], before: dict[str, Any]) -> bool:
     return not before["done"] and (note["request"] == before["request"] or age >= ABANDONED)
 
 
-def _canary(place: Place, failure: Failure) -> bool:
+def _smoke_test(context: AccountContext, failure: Failure) -> bool:
     """Whether the execution only tried a release: its batch says nothing about the world."""
-    entry, _ = ledger.read(place, failure.batch) if failure.batch else (None, None)
-    return entry is not None and split(entry.batch.url)[1].startswith(CANARY)
+    entry, _ = ledger.read(context, failure.batch) if failure.batch else (None, None)
+    return entry is not None and split(entry.batch.url)[1].startswith(SMOKE_TESTS)
 
 
-def _refused(place: Place, failure: Failure) -> dict:
+def _drifted(context: AccountContext, failure: Failure) -> dict:
     """Deal with a batch that the monitor refused, or a model that it found worse.
 
     A batch that isn't a table like the baseline's says nothing of the world.
@@ -95,29 +95,29 @@ def _refused(place: Place, failure: Failure) -> dict:
     verdict = executions.verdict(failure)
     reason = verdict["sentence"] if verdict else failure.sentence
     if verdict and verdict.get("malformed"):
-        _set_aside(place, failure, ledger.FAILED, reason, verdict)
-        return _tell(place, "malformed", *words.malformed(place, failure, reason))
-    return _drift(place, failure, reason, verdict)
+        _withhold(context, failure, ledger.FAILED, reason, verdict)
+        return _notify(context, "malformed", *messages.malformed(context, failure, reason))
+    return _drift(context, failure, reason, verdict)
 
 
-def _drift(place: Place, failure: Failure, reason: str, verdict: dict | None) -> dict:
-    _set_aside(place, failure, ledger.REFUSED, reason, verdict)
-    decision, facts, execution = _gate(place, failure, reason)
+def _drift(context: AccountContext, failure: Failure, reason: str, verdict: dict | None) -> dict:
+    _withhold(context, failure, ledger.QUARANTINED, reason, verdict)
+    decision, facts, execution = _gate(context, failure, reason)
     if execution:
-        told = words.retraining(place, failure, reason, execution, facts.unseen_files)
-        return {**_tell(place, "retraining", *told), "execution": execution}
-    told = words.held(place, failure, reason, decision.held_by)
-    return {**_tell(place, "held", *told), "held_by": list(decision.held_by)}
+        mail = messages.retraining(context, failure, reason, execution, facts.unseen_files)
+        return {**_notify(context, "retraining", *mail), "execution": execution}
+    mail = messages.held(context, failure, reason, decision.held_by)
+    return {**_notify(context, "held", *mail), "held_by": list(decision.held_by)}
 
 
-def _gate(place: Place, failure: Failure, reason: str) -> tuple[gate.Decision, gate.Facts, str | None]:
+def _gate(context: AccountContext, failure: Failure, reason: str) -> tuple[gate.Decision, gate.Facts, str | None]:
     """Decide under the lock and, when nothing holds it, start the retraining; return its execution's ARN.
 
     The start is written down before it is made: whoever comes in between sees it.
     """
     for _ in range(ATTEMPTS):
-        starts, etag = gathering.read_history(place)
-        facts = gathering.gather(place, failure, starts)
+        starts, etag = gathering.read_history(context)
+        facts = gathering.gather(context, failure, starts)
         decision = gate.decide(facts)
         if not decision.retrain:
             return decision, facts, None
@@ -126,10 +126,10 @@ def _gate(place: Place, failure: Failure, reason: str) -> tuple[gate.Decision, g
             if start is None:
                 start = gate.Start(failure.identity, failure.execution, facts.now)
                 starts = [*starts, start]
-                etag = gathering.write_history(place, starts, etag)
+                etag = gathering.write_history(context, starts, etag)
             if start.execution is None:
-                made = replace(start, execution=_start(place, failure, reason))
-                gathering.write_history(place, [made if each == start else each for each in starts], etag)
+                made = replace(start, execution=_start(context, failure, reason))
+                gathering.write_history(context, [made if each == start else each for each in starts], etag)
                 start = made
         except LostRace:
             continue
@@ -137,31 +137,33 @@ def _gate(place: Place, failure: Failure, reason: str) -> tuple[gate.Decision, g
     raise LostRace(f"{gathering.HISTORY}: changed {ATTEMPTS} times while {failure.identity} was decided on.")
 
 
-def _start(place: Place, failure: Failure, reason: str) -> str:
+def _start(context: AccountContext, failure: Failure, reason: str) -> str:
     """Start the train pipeline; the token makes a repeated start return the first one's execution."""
     return client("sagemaker").start_pipeline_execution(
-        PipelineName=place.pipeline("train"),
+        PipelineName=context.pipeline("train"),
         PipelineExecutionDisplayName=f"retrain-{failure.identity}"[:82].rstrip("-"),
-        PipelineExecutionDescription=f"{words.because(failure)}: {reason}"[:3000],
+        PipelineExecutionDescription=f"{messages.because(failure)}: {reason}"[:3000],
         ClientRequestToken=hashlib.sha256(f"retrain {failure.identity}".encode()).hexdigest(),
     )["PipelineExecutionArn"]
 
 
-def _set_aside(place: Place, failure: Failure, state: str, sentence: str, verdict: dict | None = None) -> None:
+def _withhold(
+    context: AccountContext, failure: Failure, state: str, sentence: str, verdict: dict | None = None
+) -> None:
     """Write into the ledger that the batch of this execution wasn't scored, and why."""
     for _ in range(ATTEMPTS):
-        entry, etag = ledger.read(place, failure.batch) if failure.batch else (None, None)
+        entry, etag = ledger.read(context, failure.batch) if failure.batch else (None, None)
         if entry is None or entry.execution != failure.execution or entry.state != ledger.CLAIMED:
             return
-        aside = entry.becomes(state, sentence=sentence, verdict=verdict, report=failure.monitoring, released=None)
+        quarantined = entry.becomes(state, sentence=sentence, verdict=verdict, report=failure.monitoring, requeued=None)
         try:
-            ledger.write(place, aside, etag)
+            ledger.write(context, quarantined, etag)
         except LostRace:
             continue
         return
     raise LostRace(f"ledger entry of batch {failure.batch}")
 
 
-def _tell(place: Place, outcome: str, subject: str, message: str) -> dict:
-    notify.people(place, subject, message)
+def _notify(context: AccountContext, outcome: str, subject: str, message: str) -> dict:
+    notify.publish(context, subject, message)
     return {"outcome": outcome, "subject": subject, "message": message}

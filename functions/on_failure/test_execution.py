@@ -11,13 +11,13 @@ def failed(world, part, *steps):
     execution = world.start(part)
     assert world.end(execution) == "Failed"
     world.act_as("on_failure")
-    return read(world.place, execution)
+    return read(world.context, execution)
 
 
 def test_drift_is_the_fail_step_of_that_name(world):
     found = failed(world, "inference", fail("Drift", "It drifted."))
     assert (found.step, found.name, found.sentence, found.drift) == ("Drift", "Drift", "It drifted.", True)
-    assert found.where == "step Drift" and found.pipeline == f"{world.place.project}-inference"
+    assert found.where == "step Drift" and found.pipeline == f"{world.context.project}-inference"
 
 
 def test_any_other_fail_step_is_no_drift(world):
@@ -28,7 +28,7 @@ def test_any_other_fail_step_is_no_drift(world):
 def test_a_functions_own_name_and_sentence_come_before_sagemakers(world):
     found = failed(world, "inference", world.calling("resolve"))
     assert (found.step, found.name) == ("Resolve", "NoApprovedModel")
-    assert found.sentence == f"No version of {world.place.project} is approved."
+    assert found.sentence == f"No version of {world.context.project} is approved."
     assert found.where == "step Resolve (NoApprovedModel)"
     assert (found.batch, found.package, found.monitoring) == (None, None, None)
 
@@ -48,7 +48,7 @@ def test_a_job_that_says_nothing_leaves_sagemakers_reason(world):
     assert verdict(found) is None
 
 
-def test_a_step_that_never_had_a_job_is_told_by_its_reason(world):
+def test_a_step_that_never_had_a_job_is_reported_by_its_reason(world):
     step = world.monitor()
     step["Arguments"]["AppSpecification"]["ImageUri"] = "elsewhere.example/nothing:1"
     found = failed(world, "inference", world.resolve(BatchId="b-1"), step)
@@ -62,4 +62,4 @@ def test_an_execution_that_is_not_failed_is_no_failure(world, ended):
     if ended:
         assert world.end(execution) == "Succeeded"
     world.act_as("on_failure")
-    assert read(world.place, execution) is None
+    assert read(world.context, execution) is None

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.common.place import ABANDONED
+from functions.common.context import ABANDONED
 from functions.on_failure.gate import Facts, Start, begun, decide
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -11,7 +11,7 @@ HOUR = timedelta(hours=1)
 OPEN = Facts(
     now=NOW,
     reason="shifted-0123456789ab",
-    words="this batch was",
+    messages="this batch was",
     cause="arn:refused-it",
     enabled=True,
     cooldown=24 * HOUR,
@@ -97,7 +97,7 @@ def test_what_has_passed_holds_nothing_back(change):
     assert decide(replace(OPEN, **change)).retrain
 
 
-def test_every_condition_that_holds_is_told():
+def test_every_condition_that_holds_is_reported():
     everything = replace(
         OPEN, enabled=False, running=["arn:running"], last_training=NOW, daily_cap=0, unseen_files=0,
         starts=[earlier(HOUR, OPEN.reason)],

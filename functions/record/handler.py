@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functions.common import ledger, notify, registry
-from functions.common.failures import BatchChanged, BatchRefused, NothingScored, remembered
+from functions.common.context import AccountContext, LostRace, client, put_json, read_json, split
+from functions.common.failures import BatchChanged, BatchUnavailable, NothingScored, remembered
 from functions.common.objects import list_objects
-from functions.common.place import LostRace, Place, client, put_json, read_json, split
-from functions.common.waiting import begin_next
+from functions.common.pending import begin_next
 
 SCORED = "scored"
 UNSCORED = b"nan"
@@ -26,14 +26,14 @@ def handle(event: dict) -> dict[str, str]:
         {"State": "scored"}
 
     Raises:
-        BatchRefused: another execution holds the batch.
+        BatchUnavailable: another execution holds the batch.
         BatchChanged: its objects aren't those that were claimed.
         NothingScored: the model could read none of its rows.
     """
-    place = Place.here()
-    entry, etag = ledger.read(place, event["batch_id"])
+    context = AccountContext.here()
+    entry, etag = ledger.read(context, event["batch_id"])
     if entry is None or entry.execution != event["execution_arn"]:
-        raise BatchRefused(f"Batch {event['batch_id']} isn't held by this execution.")
+        raise BatchUnavailable(f"Batch {event['batch_id']} isn't held by this execution.")
     version = registry.version_of(event["model_package_arn"])
     if entry.state != ledger.SCORED:
         _require_unchanged(entry)
@@ -49,14 +49,14 @@ def handle(event: dict) -> dict[str, str]:
             predictions=event["predictions"],
             unscored=unscored,
         )
-        _say_which_model(place, scored, event)
+        _write_provenance(context, scored, event)
         try:
-            ledger.write(place, scored, etag)
+            ledger.write(context, scored, etag)
         except LostRace:
-            raise BatchRefused(f"Batch {entry.batch.id} was changed by another execution.") from None
+            raise BatchUnavailable(f"Batch {entry.batch.id} was changed by another execution.") from None
         if unscored:
-            _tell(place, entry.batch.id, rows, unscored)
-    begin_next(place, version)
+            _notify(context, entry.batch.id, rows, unscored)
+    begin_next(context, version)
     return {"State": SCORED}
 
 
@@ -72,7 +72,7 @@ def _count(url: str) -> tuple[int, int]:
     return rows, unscored
 
 
-def _say_which_model(place: Place, entry: ledger.Entry, event: dict) -> None:
+def _write_provenance(context: AccountContext, entry: ledger.Entry, event: dict) -> None:
     """Whoever finds the predictions needs no ledger to know their model and their rows."""
     value = {
         "model_package_arn": event["model_package_arn"],
@@ -82,14 +82,16 @@ def _say_which_model(place: Place, entry: ledger.Entry, event: dict) -> None:
         "unscored": entry.unscored,
         "batch": {"id": entry.batch.id, "url": entry.batch.url, "objects": list(map(list, entry.batch.objects))},
     }
-    put_json(place.data_bucket, place.run(entry.execution, ledger.BESIDE), value)
+    # An earlier release, rolled back to, looks for the older name: it goes with the next release.
+    for name in (ledger.PROVENANCE, ledger.OLDER_PROVENANCE):
+        put_json(context.data_bucket, context.run(entry.execution, name), value)
 
 
-def _tell(place: Place, batch: str, rows: int, unscored: int) -> None:
+def _notify(context: AccountContext, batch: str, rows: int, unscored: int) -> None:
     """Tell people that a batch was scored in part: nobody looks for `nan` among the predictions."""
-    notify.people(
-        place,
-        notify.subject(place, f"batch {batch} was scored in part"),
+    notify.publish(
+        context,
+        notify.subject(context, f"batch {batch} was scored in part"),
         f"The model could not read {unscored} of the {rows} rows of batch {batch}; their predictions are `nan`. "
         "The transform job's log names rows and columns.\n",
     )

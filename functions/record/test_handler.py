@@ -3,7 +3,7 @@ import json
 import pytest
 
 from functions.common import ledger
-from functions.common.failures import BatchChanged, BatchRefused, NothingScored
+from functions.common.failures import BatchChanged, BatchUnavailable, NothingScored
 from functions.common.ledger import Batch, Entry
 from functions.common.objects import list_objects
 from functions.record.handler import handle
@@ -22,9 +22,9 @@ class Scored:
         self.url = world.put("data/batches/first.csv")
         world.act_as("record")
         self.entry = Entry(Batch.of(self.url, list_objects(self.url)), "", self.execution, 1).becomes(ledger.CLAIMED)
-        ledger.write(world.place, self.entry, None)
-        run = world.place.run(self.execution)
-        self.monitoring = f"s3://{world.place.data_bucket}/{run}/monitor"
+        ledger.write(world.context, self.entry, None)
+        run = world.context.run(self.execution)
+        self.monitoring = f"s3://{world.context.data_bucket}/{run}/monitor"
         world.put(f"{run}/monitor/verdict.json", json.dumps(VERDICT))
         self.predict(b"0.25\n0.5\n")
         self.event = {
@@ -32,14 +32,14 @@ class Scored:
             "execution_arn": self.execution,
             "model_package_arn": self.package,
             "monitoring": self.monitoring,
-            "predictions": f"s3://{world.place.data_bucket}/{run}/transform",
+            "predictions": f"s3://{world.context.data_bucket}/{run}/transform",
         }
 
     def predict(self, lines):
-        self.world.put(f"{self.world.place.run(self.execution)}/transform/first.csv.out", lines)
+        self.world.put(f"{self.world.context.run(self.execution)}/transform/first.csv.out", lines)
 
     def now(self):
-        return ledger.read(self.world.place, self.entry.batch.id)[0]
+        return ledger.read(self.world.context, self.entry.batch.id)[0]
 
 
 @pytest.fixture
@@ -57,15 +57,15 @@ def test_a_scored_batch_goes_into_the_ledger(scored):
 
 def test_beside_the_predictions_stands_which_model_made_them(scored):
     handle(scored.event, None)
-    run, _, _ = scored.event["predictions"].partition(f"s3://{scored.world.place.data_bucket}/")[2].rpartition("/")
-    said = scored.world.read(f"{run}/scored-by.json")
+    run, _, _ = scored.event["predictions"].partition(f"s3://{scored.world.context.data_bucket}/")[2].rpartition("/")
+    said = scored.world.read(f"{run}/provenance.json")
     assert (said["model_package_arn"], said["version"]) == (scored.package, 1)
     assert (said["execution_arn"], said["predictions"]) == (scored.execution, scored.event["predictions"])
     batch = scored.entry.batch
     assert said["batch"] == {"id": batch.id, "url": batch.url, "objects": [list(item) for item in batch.objects]}
 
 
-def test_people_are_told_of_rows_that_the_model_could_not_read(scored):
+def test_people_are_notified_of_rows_that_the_model_could_not_read(scored):
     scored.predict(b"0.25\nnan\n0.5\nnan\n")
     assert handle(scored.event, None) == {"State": "scored"}
     assert (scored.now().state, scored.now().unscored) == ("scored", 2)
@@ -91,13 +91,13 @@ def test_a_repeated_step_changes_nothing(scored):
 
 
 def test_a_batch_that_another_execution_holds_is_refused(scored):
-    with pytest.raises(BatchRefused, match=f"^Batch {scored.entry.batch.id} isn't held by this execution.$"):
+    with pytest.raises(BatchUnavailable, match=f"^Batch {scored.entry.batch.id} isn't held by this execution.$"):
         handle({**scored.event, "execution_arn": scored.world.start("inference")}, None)
     assert scored.now().state == "claimed"
 
 
 def test_a_batch_that_nobody_claimed_is_refused(scored):
-    with pytest.raises(BatchRefused, match=r"^Batch other-0123456789ab isn't held by this"):
+    with pytest.raises(BatchUnavailable, match=r"^Batch other-0123456789ab isn't held by this"):
         handle({**scored.event, "batch_id": "other-0123456789ab"}, None)
 
 
@@ -106,49 +106,49 @@ def test_a_batch_that_was_overwritten_while_it_was_scored_is_not_scored(scored):
     with pytest.raises(BatchChanged, match=r"was overwritten at .*first\.csv while it was scored"):
         handle(scored.event, None)
     assert scored.now().state == "claimed"
-    note = scored.world.read(scored.world.place.run(scored.execution, "failure.json"))
+    note = scored.world.read(scored.world.context.run(scored.execution, "failure.json"))
     assert note["name"] == "BatchChanged"
 
 
 class TestNext:
-    """An approval is one event for everything that was set aside: each scored batch begins the next one."""
+    """An approval is one event for everything that was withheld: each scored batch begins the next one."""
 
     def begun(self, scored):
         handle(scored.event, None)
         return [execution for execution in scored.world.executions("inference") if execution != scored.execution]
 
-    def aside(self, scored, state, version, **more):
+    def quarantined(self, scored, state, version, **more):
         url = scored.world.put("data/batches/aside.csv")
         batch = Batch.of(url, list_objects(url))
-        ledger.write(scored.world.place, Entry(batch, state, "arn:earlier", version, **more), None)
+        ledger.write(scored.world.context, Entry(batch, state, "arn:earlier", version, **more), None)
         return batch
 
-    def test_nothing_waits(self, scored):
+    def test_nothing_is_pending(self, scored):
         assert self.begun(scored) == []
 
     def test_a_batch_that_arrived_is_begun(self, scored):
         url = scored.world.put("data/batches/second.csv")
         (begun,) = self.begun(scored)
         batch = Batch.of(url, list_objects(url)).id
-        assert scored.world.describe(begun)["PipelineExecutionDescription"] == f"Batch {batch} waits."
+        assert scored.world.describe(begun)["PipelineExecutionDescription"] == f"Batch {batch} is pending."
 
-    @pytest.mark.parametrize("state", [ledger.REFUSED, ledger.FAILED])
-    def test_what_was_set_aside_under_an_older_version_is_begun(self, scored, state):
-        self.aside(scored, state, 0)
+    @pytest.mark.parametrize("state", [ledger.QUARANTINED, ledger.FAILED])
+    def test_what_was_quarantined_under_an_older_version_is_begun(self, scored, state):
+        self.quarantined(scored, state, 0)
         assert len(self.begun(scored)) == 1
 
-    @pytest.mark.parametrize("state", [ledger.REFUSED, ledger.FAILED])
-    def test_what_was_set_aside_under_this_version_waits(self, scored, state):
-        self.aside(scored, state, 1)
+    @pytest.mark.parametrize("state", [ledger.QUARANTINED, ledger.FAILED])
+    def test_what_was_quarantined_under_this_version_stays(self, scored, state):
+        self.quarantined(scored, state, 1)
         assert self.begun(scored) == []
 
-    def test_what_a_person_let_through_is_begun(self, scored):
-        self.aside(scored, ledger.REFUSED, 1, released={"by": "me", "reason": "fine", "at": "2026-01-01"})
+    def test_what_a_person_requeued_is_begun(self, scored):
+        self.quarantined(scored, ledger.QUARANTINED, 1, requeued={"by": "me", "reason": "fine", "at": "2026-01-01"})
         assert len(self.begun(scored)) == 1
 
     @pytest.mark.parametrize("state", [ledger.SCORED, ledger.CLAIMED])
     def test_what_is_scored_or_being_scored_is_left_alone(self, scored, state):
-        self.aside(scored, state, 0)
+        self.quarantined(scored, state, 0)
         assert self.begun(scored) == []
 
     def test_a_repeated_step_begins_it_once(self, scored):

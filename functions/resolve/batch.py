@@ -8,14 +8,14 @@ from botocore.exceptions import ClientError
 
 from functions.common import ledger, registry
 from functions.common.batches import NEWEST, arrivals, named
+from functions.common.context import ABANDONED, RUNNING, AccountContext, LostRace, client
 from functions.common.failures import (
-    BatchRefused,
+    BatchUnavailable,
     ImageNotPromoted,
     NoBaseline,
-    NoBatchWaiting,
+    NoPendingBatch,
 )
 from functions.common.ledger import Batch, Entry
-from functions.common.place import ABANDONED, RUNNING, LostRace, Place, client
 from functions.resolve.champion import volume_key
 
 
@@ -28,16 +28,16 @@ def resolve_batch(event: dict) -> dict[str, str]:
         event: {"batch_data_url", "execution_arn"}.
 
     Raises:
-        NoApprovedModel, NoBaseline, ImageNotPromoted, NoBatchWaiting, NoSuchBatch, BatchRefused: as named.
+        NoApprovedModel, NoBaseline, ImageNotPromoted, NoPendingBatch, NoSuchBatch, BatchUnavailable: as named.
     """
-    place = Place.here()
-    package = registry.approved(place)
+    context = AccountContext.here()
+    package = registry.approved(context)
     files = registry.baseline(package)
     if files is None:
         raise NoBaseline(f"{package['ModelPackageArn']} carries no statistics and constraints to watch batches by.")
-    image = own_image(place, package["InferenceSpecification"]["Containers"][0])
+    image = own_image(context, package["InferenceSpecification"]["Containers"][0])
     version = registry.version_of(package["ModelPackageArn"])
-    entry = take(place, event["batch_data_url"], event["execution_arn"], version)
+    entry = take(context, event["batch_data_url"], event["execution_arn"], version)
     return {
         "BatchId": entry.batch.id,
         "BatchDataUrl": entry.batch.url,
@@ -47,11 +47,11 @@ def resolve_batch(event: dict) -> dict[str, str]:
         "ModelDataUrl": registry.archive(package),
         "Statistics": files[0],
         "Constraints": files[1],
-        "VolumeKey": volume_key(place),
+        "VolumeKey": volume_key(context),
     }
 
 
-def own_image(place: Place, container: dict) -> str:
+def own_image(context: AccountContext, container: dict) -> str:
     """Return the URI of a version's image in this account's registry: same repository, same digest.
 
     Raises:
@@ -65,10 +65,10 @@ def own_image(place: Place, container: dict) -> str:
         raise ImageNotPromoted(f"{uri}: the version names a tag, not a digest.")
     if not _holds(repository, digest):
         raise ImageNotPromoted(
-            f"{repository}@{digest} isn't in the registry of account {place.account}: its release was not "
+            f"{repository}@{digest} isn't in the registry of account {context.account}: its release was not "
             f"promoted there."
         )
-    return f"{place.account}.dkr.ecr.{place.region}.amazonaws.com/{repository}@{digest}"
+    return f"{context.account}.dkr.ecr.{context.region}.amazonaws.com/{repository}@{digest}"
 
 
 def _holds(repository: str, digest: str) -> bool:
@@ -82,38 +82,38 @@ def _holds(repository: str, digest: str) -> bool:
     return bool(answer["imageDetails"])
 
 
-def take(place: Place, url: str, execution: str, version: int) -> Entry:
-    """Claim the batch of a URL, or the newest that waits, by a conditional write.
+def take(context: AccountContext, url: str, execution: str, version: int) -> Entry:
+    """Claim the batch of a URL, or the newest pending one, by a conditional write.
 
     Raises:
-        NoBatchWaiting, NoSuchBatch, BatchRefused: there is none to claim.
+        NoPendingBatch, NoSuchBatch, BatchUnavailable: there is none to claim.
     """
     if url != NEWEST:
-        return _claim(place, named(place, url), execution, version, asked=True)
-    for batch in arrivals(place):
+        return _claim(context, named(context, url), execution, version, asked=True)
+    for batch in arrivals(context):
         try:
-            return _claim(place, batch, execution, version, asked=False)
-        except BatchRefused:
+            return _claim(context, batch, execution, version, asked=False)
+        except BatchUnavailable:
             continue
-    raise NoBatchWaiting("No new batch has arrived, and none that was set aside may be scored yet.")
+    raise NoPendingBatch("No new batch has arrived, and no withheld one may be scored yet.")
 
 
-def _claim(place: Place, batch: Batch, execution: str, version: int, asked: bool) -> Entry:
-    entry, etag = ledger.read(place, batch.id)
+def _claim(context: AccountContext, batch: Batch, execution: str, version: int, asked: bool) -> Entry:
+    entry, etag = ledger.read(context, batch.id)
     held = entry is not None and entry.state == ledger.CLAIMED and _holds_batch(entry.execution)
     claimed = ledger.claim(entry, batch, execution, version, held, asked)
     if claimed is not entry:
         try:
-            ledger.write(place, claimed, etag)
+            ledger.write(context, claimed, etag)
         except LostRace:
-            raise BatchRefused(f"Batch {batch.id} was claimed by another execution just now.") from None
+            raise BatchUnavailable(f"Batch {batch.id} was claimed by another execution just now.") from None
     return claimed
 
 
 def _holds_batch(execution: str) -> bool:
     """Whether an execution still has its batch: it runs, or on_failure is about to write down why it failed.
 
-    Were a failed one's batch free at once, it would be judged, and told of, twice. Where nothing is written down
+    Were a failed one's batch free at once, it would be monitored, and reported, twice. Where nothing is written down
     within a function's longest life, the event was lost.
     """
     try:

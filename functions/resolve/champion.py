@@ -6,9 +6,9 @@ import re
 
 from functions.common import registry
 from functions.common.batches import LABELLED, require_below
+from functions.common.context import AccountContext, client, pipeline_and_id, put_json
 from functions.common.failures import NoLabelledData
 from functions.common.objects import contents, training_set
-from functions.common.place import Place, client, pipeline_and_id, put_json
 
 NOT_IN_METADATA = re.compile(r"[^\w.:/=+\-@]+")
 """What CustomerMetadataProperties may not hold, and white space, of which they may hold only some."""
@@ -24,29 +24,29 @@ def resolve_champion(event: dict) -> dict[str, str]:
         NoLabelledData: there is no object to train on.
         WrongInput: the URL is none of labelled data.
     """
-    place = Place.here()
-    require_below(place, "InputDataUrl", event["input_data_url"], LABELLED, "labelled data lies")
+    context = AccountContext.here()
+    require_below(context, "InputDataUrl", event["input_data_url"], LABELLED, "labelled data lies")
     found = contents(event["input_data_url"])
     if not found:
         raise NoLabelledData(f"{event['input_data_url']}: no object to train on.")
-    package = registry.champion(place)
+    package = registry.champion(context)
     identity = training_set(found.values())
     return {
-        "ModelDataUrl": registry.archive(package) if package else f"s3://{place.data_bucket}/placeholders/none",
+        "ModelDataUrl": registry.archive(package) if package else f"s3://{context.data_bucket}/placeholders/none",
         "ModelPackageArn": package["ModelPackageArn"] if package else "none",
         "TrainingSet": identity,
-        "TrainingSetUrl": _write_list(place, event["execution_arn"], identity, found),
+        "TrainingSetUrl": _write_list(context, event["execution_arn"], identity, found),
         "Reason": _reason(event["execution_arn"]),
-        "VolumeKey": volume_key(place),
+        "VolumeKey": volume_key(context),
     }
 
 
-def _write_list(place: Place, execution: str, identity: str, found: dict[str, str]) -> str:
+def _write_list(context: AccountContext, execution: str, identity: str, found: dict[str, str]) -> str:
     """Write what the training set consists of beside the model to be; return its URL."""
-    key = "/".join((place.environment, *pipeline_and_id(execution), "training-set.json"))
+    key = "/".join((context.environment, *pipeline_and_id(execution), "training-set.json"))
     listed = [{"key": key, "content": content} for key, content in found.items()]
-    put_json(place.models_bucket, key, {"identity": identity, "objects": listed})
-    return f"s3://{place.models_bucket}/{key}"
+    put_json(context.models_bucket, key, {"identity": identity, "objects": listed})
+    return f"s3://{context.models_bucket}/{key}"
 
 
 def _reason(execution: str) -> str:
@@ -59,6 +59,6 @@ def _reason(execution: str) -> str:
     return NOT_IN_METADATA.sub(" ", description).strip()[:256].strip() or "started without a reason"
 
 
-def volume_key(place: Place) -> str:
+def volume_key(context: AccountContext) -> str:
     """Return the ARN of the account's data key: training volumes take no alias."""
-    return client("kms").describe_key(KeyId=f"alias/{place.project}-data")["KeyMetadata"]["Arn"]
+    return client("kms").describe_key(KeyId=f"alias/{context.project}-data")["KeyMetadata"]["Arn"]

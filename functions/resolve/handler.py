@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functions.common.failures import Refused, remembered
+from functions.common.failures import FunctionError, remembered
 from functions.resolve.batch import resolve_batch
 from functions.resolve.champion import resolve_champion
 from functions.resolve.quality import resolve_quality
@@ -20,5 +20,5 @@ def handle(event: dict) -> dict:
     try:
         action = ACTIONS[event["action"]]
     except KeyError:
-        raise Refused(f"Action {event.get('action')}: there are only {', '.join(ACTIONS)}.") from None
+        raise FunctionError(f"Action {event.get('action')}: there are only {', '.join(ACTIONS)}.") from None
     return action(event)

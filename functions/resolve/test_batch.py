@@ -6,11 +6,11 @@ import pytest
 
 from functions.common import ledger
 from functions.common.failures import (
-    BatchRefused,
+    BatchUnavailable,
     ImageNotPromoted,
     NoApprovedModel,
     NoBaseline,
-    NoBatchWaiting,
+    NoPendingBatch,
     NoSuchBatch,
 )
 from functions.conftest_world import fail
@@ -21,7 +21,7 @@ NEWEST = "newest"
 
 
 def ask(world, url=NEWEST, execution=None):
-    one = f"arn:aws:sagemaker:us-east-1:333333333333:pipeline/{world.place.project}-inference/execution/one"
+    one = f"arn:aws:sagemaker:us-east-1:333333333333:pipeline/{world.context.project}-inference/execution/one"
     return handle({"action": "batch", "batch_data_url": url, "execution_arn": execution or one}, None)
 
 
@@ -43,13 +43,13 @@ def test_a_batch_is_resolved_with_everything_that_scores_it(ready):
     found = ask(ready)
     assert found.pop("BatchId").startswith("first-")
     assert found == {
-        "BatchDataUrl": f"s3://{ready.place.data_bucket}/data/batches/first.csv",
+        "BatchDataUrl": f"s3://{ready.context.data_bucket}/data/batches/first.csv",
         "Enforce": "true",
         "ModelPackageArn": ready.package,
         "Image": ready.image,
-        "ModelDataUrl": f"s3://{ready.place.models_bucket}/prod/model.tar.gz",
-        "Statistics": f"s3://{ready.place.models_bucket}/baseline/x.json",
-        "Constraints": f"s3://{ready.place.models_bucket}/baseline/x.json",
+        "ModelDataUrl": f"s3://{ready.context.models_bucket}/prod/model.tar.gz",
+        "Statistics": f"s3://{ready.context.models_bucket}/baseline/x.json",
+        "Constraints": f"s3://{ready.context.models_bucket}/baseline/x.json",
         "VolumeKey": ready.key,
     }
 
@@ -57,21 +57,21 @@ def test_a_batch_is_resolved_with_everything_that_scores_it(ready):
 def test_the_batch_is_claimed_for_the_execution(ready):
     execution = running(ready)
     found = ask(ready, execution=execution)
-    entry, _ = ledger.read(ready.place, found["BatchId"])
+    entry, _ = ledger.read(ready.context, found["BatchId"])
     assert (entry.state, entry.execution, entry.version) == ("claimed", execution, 1)
     assert ask(ready, execution=execution) == found
 
 
-def test_the_newest_batch_that_waits_is_taken(ready):
+def test_the_newest_pending_batch_is_taken(ready):
     first = ask(ready, execution=running(ready))["BatchId"]
     ready.put("data/batches/second.csv")
     second = ask(ready, execution=running(ready))["BatchId"]
     assert (first.split("-")[0], second.split("-")[0]) == ("first", "second")
-    with pytest.raises(NoBatchWaiting, match="No new batch has arrived, and none that was set aside may be scored yet"):
+    with pytest.raises(NoPendingBatch, match="No new batch has arrived, and no withheld one may be scored yet"):
         ask(ready, execution=running(ready))
 
 
-def test_a_batch_whose_execution_ended_without_a_word_waits_again(ready):
+def test_a_batch_whose_execution_ended_without_a_record_is_pending_again(ready):
     lost = running(ready)
     first = ask(ready, execution=lost)["BatchId"]
     ready.prod("sagemaker").stop_pipeline_execution(PipelineExecutionArn=lost)
@@ -79,20 +79,20 @@ def test_a_batch_whose_execution_ended_without_a_word_waits_again(ready):
     assert ask(ready, execution=running(ready))["BatchId"] == first
 
 
-def test_a_batch_whose_execution_has_just_failed_is_left_to_be_set_aside(ready, monkeypatch):
+def test_a_batch_whose_execution_has_just_failed_is_left_to_be_quarantined(ready, monkeypatch):
     ready.pipeline("inference", fail("Crash", "It crashed."))
     crashed = ready.start("inference")
     batch = ask(ready, execution=crashed)["BatchId"]
     assert ready.end(crashed) == "Failed"
-    with pytest.raises(NoBatchWaiting):
+    with pytest.raises(NoPendingBatch):
         ask(ready, execution=running(ready))
-    # Nobody has set it aside within a function's longest life: the event was lost.
+    # Nobody has withheld it within a function's longest life: the event was lost.
     monkeypatch.setattr("functions.resolve.batch.ABANDONED", timedelta(0))
     assert ask(ready, execution=running(ready))["BatchId"] == batch
 
 
-def test_a_batch_whose_execution_never_was_waits_again(ready):
-    gone = f"arn:aws:sagemaker:us-east-1:333333333333:pipeline/{ready.place.project}-inference/execution/gone"
+def test_a_batch_whose_execution_never_was_is_pending_again(ready):
+    gone = f"arn:aws:sagemaker:us-east-1:333333333333:pipeline/{ready.context.project}-inference/execution/gone"
     first = ask(ready, execution=gone)["BatchId"]
     assert ask(ready, execution=running(ready))["BatchId"] == first
 
@@ -111,35 +111,35 @@ def test_of_many_executions_at_once_each_takes_another_batch(ready):
     with ThreadPoolExecutor(5) as pool:
         taken = list(pool.map(take, executions))
     assert len(set(taken)) == 5
-    holders = {entry.batch.id: entry.execution for entry in ledger.entries(ready.place)}
+    holders = {entry.batch.id: entry.execution for entry in ledger.entries(ready.context)}
     assert holders == dict(zip(taken, executions, strict=True))
 
 
 def test_a_batch_can_be_asked_for_by_name(ready):
     ready.put("data/batches/second.csv")
-    url = f"s3://{ready.place.data_bucket}/data/batches/first.csv"
+    url = f"s3://{ready.context.data_bucket}/data/batches/first.csv"
     assert ask(ready, url)["BatchDataUrl"] == url
 
 
 def test_a_batch_that_is_being_scored_is_refused_by_name(ready):
     execution = running(ready)
     batch = ask(ready, execution=execution)["BatchId"]
-    with pytest.raises(BatchRefused, match=f"^Batch {batch} is being scored by {execution}.$"):
-        ask(ready, f"s3://{ready.place.data_bucket}/data/batches/first.csv", running(ready))
+    with pytest.raises(BatchUnavailable, match=f"^Batch {batch} is being scored by {execution}.$"):
+        ask(ready, f"s3://{ready.context.data_bucket}/data/batches/first.csv", running(ready))
 
 
 def test_a_batch_that_is_not_there_is_refused_by_name(ready):
-    url = f"s3://{ready.place.data_bucket}/data/batches/none.csv"
+    url = f"s3://{ready.context.data_bucket}/data/batches/none.csv"
     with pytest.raises(NoSuchBatch, match=r"none\.csv: nothing lies there"):
         ask(ready, url)
     note = {"name": "NoSuchBatch", "sentence": f"BatchDataUrl {url}: nothing lies there."}
-    assert ready.read(f"runs/{ready.place.project}-inference/one/failure.json") == note
+    assert ready.read(f"runs/{ready.context.project}-inference/one/failure.json") == note
 
 
-def test_a_refused_batch_is_scored_by_a_newer_version_without_enforcing_drift(ready):
-    entry, etag = ledger.read(ready.place, ask(ready)["BatchId"])
-    ledger.write(ready.place, entry.becomes(ledger.REFUSED, sentence="Drift."), etag)
-    with pytest.raises(NoBatchWaiting):
+def test_a_quarantined_batch_is_scored_by_a_newer_version_without_enforcing_drift(ready):
+    entry, etag = ledger.read(ready.context, ask(ready)["BatchId"])
+    ledger.write(ready.context, entry.becomes(ledger.QUARANTINED, sentence="Drift."), etag)
+    with pytest.raises(NoPendingBatch):
         ask(ready, execution=running(ready))
     newer = ready.version()
     found = ask(ready, execution=running(ready))
@@ -149,7 +149,7 @@ def test_a_refused_batch_is_scored_by_a_newer_version_without_enforcing_drift(re
 class TestModel:
     def test_no_version_at_all(self, world):
         world.act_as("resolve")
-        with pytest.raises(NoApprovedModel, match=f"^No version of {world.place.project} is approved.$"):
+        with pytest.raises(NoApprovedModel, match=f"^No version of {world.context.project} is approved.$"):
             ask(world)
 
     @pytest.mark.parametrize("status", ["PendingManualApproval", "Rejected"])
@@ -173,22 +173,22 @@ class TestModel:
         ready.version(baseline=False)
         with pytest.raises(NoBaseline):
             ask(ready)
-        assert list(ledger.entries(ready.place)) == []
+        assert list(ledger.entries(ready.context)) == []
 
 
 class TestImage:
-    def test_the_repository_and_digest_are_kept_and_the_registry_is_this_accounts(self, ready):
+    def test_the_repository_and_digest_are_stored_and_the_registry_is_this_accounts(self, ready):
         there = ready.image.replace("333333333333", "111111111111").replace("us-east-1", "eu-west-1")
-        assert own_image(ready.place, {"Image": there}) == ready.image
+        assert own_image(ready.context, {"Image": there}) == ready.image
 
     def test_a_tag_counts_where_the_version_carries_the_digest(self, ready):
         name, _, digest = ready.image.partition("@")
-        assert own_image(ready.place, {"Image": f"{name}:1.0", "ImageDigest": digest}) == ready.image
+        assert own_image(ready.context, {"Image": f"{name}:1.0", "ImageDigest": digest}) == ready.image
 
     def test_a_tag_alone_is_never_trusted(self, ready):
         name = ready.image.partition("@")[0]
         with pytest.raises(ImageNotPromoted, match=f"^{name}:1: the version names a tag, not a digest.$"):
-            own_image(ready.place, {"Image": f"{name}:1"})
+            own_image(ready.context, {"Image": f"{name}:1"})
 
     @pytest.mark.parametrize("other", ["digest", "repository"])
     def test_an_image_that_was_not_promoted(self, ready, other):
@@ -199,7 +199,7 @@ class TestImage:
             name = name.replace("/monitor", "/infer")
         repository = name.partition("/")[2]
         with pytest.raises(ImageNotPromoted) as missing:
-            own_image(ready.place, {"Image": f"{name}@{digest}"})
+            own_image(ready.context, {"Image": f"{name}@{digest}"})
         assert str(missing.value) == (
             f"{repository}@{digest} isn't in the registry of account 333333333333: its release was not promoted there."
         )

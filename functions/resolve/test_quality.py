@@ -1,4 +1,4 @@
-"""By what the approved version is judged: its own predictions, and all labels that lie there."""
+"""By what the approved version is evaluated: its own predictions, and all labels that lie there."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from functions.common.failures import (
     NoApprovedModel,
     NoBaseline,
     NoGroundTruth,
-    NothingToJudge,
-    OnlyOlderScored,
+    NoPredictionsByChampion,
+    NoScoredBatch,
     WrongInput,
 )
 from functions.common.ledger import Batch, Entry
@@ -21,7 +21,7 @@ LABELS = b"batch,row,label\nfirst-0123456789ab,1,1\n"
 @pytest.fixture
 def ready(world):
     """An approved version that has scored a batch, whose labels have arrived; the code has the role of resolve."""
-    world.package = world.version(figures=True)
+    world.package = world.version(metrics=True)
     world.put("data/ground-truth/first.csv", LABELS)
     world.act_as("record")
     scored(world, "first", 1)
@@ -30,39 +30,39 @@ def ready(world):
 
 
 def ask(world, url=None, run="one"):
-    execution = f"arn:aws:sagemaker:us-east-1:333333333333:pipeline/{world.place.project}-quality/execution/{run}"
-    url = url or f"s3://{world.place.data_bucket}/data/ground-truth/"
+    execution = f"arn:aws:sagemaker:us-east-1:333333333333:pipeline/{world.context.project}-quality/execution/{run}"
+    url = url or f"s3://{world.context.data_bucket}/data/ground-truth/"
     return handle({"action": "quality", "ground_truth_url": url, "execution_arn": execution}, None)
 
 
 def scored(world, batch, version, folder="data/batches", state=ledger.SCORED):
     """Write into the ledger that a version has scored a batch, with what its execution left."""
     url = world.put(f"{folder}/{batch}.csv")
-    execution = f"arn:aws:sagemaker:us-east-1:333333333333:pipeline/{world.place.project}-inference/execution/{batch}"
-    run = world.place.run(execution)
+    execution = f"arn:aws:sagemaker:us-east-1:333333333333:pipeline/{world.context.project}-inference/execution/{batch}"
+    run = world.context.run(execution)
     world.put(f"{run}/transform/{batch}.csv.out", b"0.25\n")
-    world.put(f"{run}/scored-by.json", b"{}")
+    world.put(f"{run}/provenance.json", b"{}")
     entry = Entry(Batch.of(url, list_objects(url)), "", execution, version)
-    predictions = f"s3://{world.place.data_bucket}/{run}/transform"
-    ledger.write(world.place, entry.becomes(state, predictions=predictions), None)
+    predictions = f"s3://{world.context.data_bucket}/{run}/transform"
+    ledger.write(world.context, entry.becomes(state, predictions=predictions), None)
 
 
 def manifest(world, url):
     """The prefix and the names that a manifest lists."""
-    prefix = f"s3://{world.place.data_bucket}/"
+    prefix = f"s3://{world.context.data_bucket}/"
     head, *names = world.read(url.removeprefix(prefix))
     return head["prefix"].removeprefix(prefix), names
 
 
-def test_a_version_is_judged_with_everything_that_its_job_needs(ready):
+def test_a_version_is_evaluated_with_everything_that_its_job_needs(ready):
     found = ask(ready)
-    run = f"s3://{ready.place.data_bucket}/runs/{ready.place.project}-quality/one"
+    run = f"s3://{ready.context.data_bucket}/runs/{ready.context.project}-quality/one"
     assert found.pop("Labels").startswith("labels-v1-")
     assert found == {
         "ModelPackageArn": ready.package,
         "Predictions": f"{run}/predictions.manifest",
         "GroundTruth": f"{run}/ground-truth.manifest",
-        "Statistics": f"s3://{ready.place.models_bucket}/baseline/x.json",
+        "Statistics": f"s3://{ready.context.models_bucket}/baseline/x.json",
         "VolumeKey": ready.key,
     }
 
@@ -72,21 +72,21 @@ def test_manifests_list_the_versions_own_predictions_and_all_labels(ready):
     ready.act_as("record")
     scored(ready, "second", 1)
     scored(ready, "older", 0)
-    scored(ready, "refused", 1, state=ledger.REFUSED)
-    scored(ready, "canary", 1, folder="data/canary")
+    scored(ready, "drifted", 1, state=ledger.QUARANTINED)
+    scored(ready, "smoke test", 1, folder="data/smoke test")
     ready.act_as("resolve")
     found = ask(ready)
     assert manifest(ready, found["Predictions"]) == (
-        f"runs/{ready.place.project}-inference/",
-        ["first/scored-by.json", "first/transform/first.csv.out",
-         "second/scored-by.json", "second/transform/second.csv.out"],
+        f"runs/{ready.context.project}-inference/",
+        ["first/provenance.json", "first/transform/first.csv.out",
+         "second/provenance.json", "second/transform/second.csv.out"],
     )  # fmt: skip
     assert manifest(ready, found["GroundTruth"]) == ("data/ground-truth/", ["2026/late.csv", "first.csv"])
 
 
 def test_a_part_of_the_labels_can_be_named(ready):
     ready.put("data/ground-truth/2026/late.csv", LABELS)
-    found = ask(ready, f"s3://{ready.place.data_bucket}/data/ground-truth/2026/")
+    found = ask(ready, f"s3://{ready.context.data_bucket}/data/ground-truth/2026/")
     assert manifest(ready, found["GroundTruth"]) == ("data/ground-truth/", ["2026/late.csv"])
 
 
@@ -111,7 +111,7 @@ def test_the_same_labels_are_one_reason_however_often_they_come(ready):
 
 def test_the_same_labels_are_another_reason_for_another_version(ready):
     first = ask(ready)["Labels"]
-    ready.version(figures=True)
+    ready.version(metrics=True)
     ready.act_as("record")
     scored(ready, "second", 2)
     ready.act_as("resolve")
@@ -119,40 +119,40 @@ def test_the_same_labels_are_another_reason_for_another_version(ready):
     assert first.rsplit("-", 1)[-1] == second.rsplit("-", 1)[-1] and second.startswith("labels-v2-")
 
 
-def test_labels_of_what_older_versions_scored_judge_no_version(ready):
-    ready.version(figures=True)
-    with pytest.raises(OnlyOlderScored) as refused:
+def test_labels_of_what_older_versions_scored_evaluate_no_version(ready):
+    ready.version(metrics=True)
+    with pytest.raises(NoPredictionsByChampion) as refused:
         ask(ready)
-    said = f"Version 2 of {ready.place.project} has scored no batch yet: the labels tell of older versions."
+    said = f"Version 2 of {ready.context.project} has scored no batch yet: the labels tell of older versions."
     assert str(refused.value) == said
-    assert ready.read(f"runs/{ready.place.project}-quality/one/failure.json") == {
-        "name": "OnlyOlderScored",
+    assert ready.read(f"runs/{ready.context.project}-quality/one/failure.json") == {
+        "name": "NoPredictionsByChampion",
         "sentence": said,
     }
 
 
 def test_labels_before_anything_was_scored(world):
-    world.version(figures=True)
+    world.version(metrics=True)
     world.put("data/ground-truth/first.csv", LABELS)
     world.act_as("resolve")
-    with pytest.raises(NothingToJudge, match=r"^No batch is scored yet: there is nothing that labels could judge\.$"):
+    with pytest.raises(NoScoredBatch, match=r"^No batch is scored yet: there are no predictions to evaluate\.$"):
         ask(world)
 
 
 def test_no_label_that_has_arrived(ready):
-    url = f"s3://{ready.place.data_bucket}/data/ground-truth/none/"
+    url = f"s3://{ready.context.data_bucket}/data/ground-truth/none/"
     with pytest.raises(NoGroundTruth, match=f"^GroundTruthUrl {url}: no label has arrived there.$"):
         ask(ready, url)
 
 
 def test_no_approved_version(world):
-    world.version("PendingManualApproval", figures=True)
+    world.version("PendingManualApproval", metrics=True)
     world.act_as("resolve")
-    with pytest.raises(NoApprovedModel, match=f"^No version of {world.place.project} is approved.$"):
+    with pytest.raises(NoApprovedModel, match=f"^No version of {world.context.project} is approved.$"):
         ask(world)
 
 
-def test_a_version_without_figures(world):
+def test_a_version_without_metrics(world):
     bare = world.version()
     world.act_as("resolve")
     with pytest.raises(NoBaseline, match=f"^{bare} carries no figures that labels could be held against.$"):
@@ -162,7 +162,7 @@ def test_a_version_without_figures(world):
 @pytest.mark.parametrize(
     "url", ["s3://{bucket}/data/batches/", "s3://{bucket}/data/ground-truth", "s3://elsewhere/data/ground-truth/", "x"]
 )
-def test_what_is_no_place_of_labels_is_refused_by_name(ready, url):
-    url = url.format(bucket=ready.place.data_bucket)
+def test_what_is_no_location_of_labels_is_refused_by_name(ready, url):
+    url = url.format(bucket=ready.context.data_bucket)
     with pytest.raises(WrongInput, match=f"^GroundTruthUrl {url}: (labels arrive below|not an S3 URL)"):
         ask(ready, url)

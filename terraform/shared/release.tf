@@ -11,11 +11,11 @@ locals {
 }
 
 output "release" {
-  description = "Version of the release in place."
+  description = "Version of the deployed release."
   value       = try(local.manifest.version, null)
 }
 
 output "function_versions" {
-  description = "Function → published version that the pipelines in place call."
+  description = "Function → published version that the deployed pipelines call."
   value       = try(module.functions[0].versions, {})
 }

@@ -58,7 +58,7 @@ class Jobs:
         """What containers printed, without what localaws says."""
         return [line for line in self.log if not line.startswith("localaws: ")]
 
-    def told(self) -> dict:
+    def report(self) -> dict:
         """What a container printed as one line of JSON."""
         return json.loads(next(line for line in self.printed() if line.startswith("{")))
 

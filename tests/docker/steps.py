@@ -51,8 +51,8 @@ class Step:
 
     def files(self, folder: str) -> list[str]:
         """The files below a folder of /opt/ml, hidden ones too."""
-        place = self.root / folder
-        return sorted(str(file.relative_to(place)) for file in place.rglob("*") if file.is_file())
+        location = self.root / folder
+        return sorted(str(file.relative_to(location)) for file in location.rglob("*") if file.is_file())
 
     def run(self, *arguments: str, user: str = NOBODY, environment: Mapping[str, str] | None = None) -> Ended:
         """Run a container without a network to its end."""

@@ -59,7 +59,7 @@ def test_ends_on_sigterm(docker, infer):
         assert docker.run("wait", name).strip() in ("0", "143")
 
 
-def test_a_damaged_model_is_told_and_never_served(infer):
+def test_a_damaged_model_is_reported_and_never_served(infer):
     file = infer.root / "model/xgboost-model"
     file.write_bytes(file.read_bytes()[:100])
     ended = infer.run("serve")

@@ -12,7 +12,7 @@ def session(address, monkeypatch):
     return Session(aws_access_key_id="444444444444", localstack_host=urlsplit(address).netloc)
 
 
-def test_an_object_is_kept_and_read(session):
+def test_an_object_is_stored_and_read(session):
     s3 = session.client("s3")
     s3.create_bucket(Bucket="client-of-localstack")
     s3.put_object(Bucket="client-of-localstack", Key="key", Body=b"content")

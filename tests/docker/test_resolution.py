@@ -49,7 +49,7 @@ def test_an_image_is_pulled_by_digest_from_its_accounts_registry(jobs, pushed):
     assert jobs.printed() == ["ran"]
 
 
-def test_a_tag_is_told_with_the_digest_that_it_stands_for(jobs, pushed):
+def test_a_tag_is_reported_with_the_digest_that_it_stands_for(jobs, pushed):
     assert jobs.run("print('ran')", image=f"{HOST}/team/step:1.0") == 0
     assert f"localaws: {HOST}/team/step:1.0 is {pushed} now." in jobs.log
 
@@ -82,7 +82,7 @@ def test_elsewhere_the_image_map_decides(jobs):
     assert jobs.run("print('ran')", image="683313688378.dkr.ecr.us-east-1.amazonaws.com/mapped:1") == 0
 
 
-def test_entries_of_the_image_map_that_do_not_help_are_told(jobs):
+def test_entries_of_the_image_map_that_do_not_help_are_notified(jobs):
     with pytest.raises(CannotRun, match="entry for x/for-processes-only:1 has no image for the docker runtime"):
         jobs.start("", image="x/for-processes-only:1")
     with pytest.raises(CannotRun, match="neither has it nor can pull it"):

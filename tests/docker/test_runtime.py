@@ -83,7 +83,7 @@ def client(docker):
 
 def test_a_container_has_no_network_no_rights_and_one_folder(jobs):
     assert jobs.run(SITUATION) == 0
-    assert jobs.told() == {
+    assert jobs.report() == {
         "user": [10001, 10001, [10001]],
         "interfaces": ["lo"],
         "capabilities": 0,
@@ -170,7 +170,7 @@ def test_a_container_that_ignores_sigterm_is_killed_after_the_grace(jobs):
     assert not handle.killed_for_memory
 
 
-def test_too_much_memory_is_told(docker, builder, tmp_path, jobs):
+def test_too_much_memory_is_reported(docker, builder, tmp_path, jobs):
     images = ImageMap((Image("*", tmp_path, image=builder.base_image),))
     jobs.runtime = DockerRuntime(images, None, tmp_path / "small", Size(1, 64 * MIB))
     handle = jobs.start("held = bytearray(256 * 1024**2)\nfor at in range(0, len(held), 4096): held[at] = 1")
@@ -211,15 +211,15 @@ def outside(docker, builder):
     Where the machine itself is in a closed network, nothing can be told from what a container reaches.
     """
     try:
-        told = {"OUTSIDE": socket.gethostbyname("pypi.org")}
+        report = {"OUTSIDE": socket.gethostbyname("pypi.org")}
     except OSError:
         return {"OUTSIDE": "198.51.100.1"}
     reached = docker.run(
-        "run", "--rm", f"--env=OUTSIDE={told['OUTSIDE']}", builder.base_image, "python3", "-c", OUTWARD
+        "run", "--rm", f"--env=OUTSIDE={report['OUTSIDE']}", builder.base_image, "python3", "-c", OUTWARD
     )
     if os.environ.get("CI") == "true":
         assert json.loads(reached)["reaches"]
-    return told
+    return report
 
 
 def answered(jobs, handle) -> bytes:
@@ -239,7 +239,7 @@ def test_a_serving_container_is_reached_from_here_and_reaches_nothing(jobs, runt
     handle = jobs.start(OUTWARD + SERVER, serving=True, environment=outside)
     assert answered(jobs, handle) == b"pong"
     assert handle.address.startswith("127.0.0.1:") != runtime._networks.local
-    assert jobs.told() == {"reaches": False, "knows": False}
+    assert jobs.report() == {"reaches": False, "knows": False}
 
 
 LISTENER = """
@@ -268,7 +268,7 @@ def test_hosts_of_a_job_find_each_other_and_nothing_else(jobs, client, outside, 
     ]
     assert [handle.wait() for handle in handles] == [0, 0]
     assert "b'greeting'" in jobs.log
-    assert jobs.told() == {"reaches": False, "knows": False}
+    assert jobs.report() == {"reaches": False, "knows": False}
     for handle in handles:
         handle.remove()
     assert left(client, tmp_path) == []
@@ -282,7 +282,7 @@ def test_nothing_is_left_of_a_container_that_still_ran(jobs, client, tmp_path):
     assert handle.wait(0) == 137
 
 
-def test_a_program_that_is_not_there_is_told_and_leaves_nothing(jobs, client, tmp_path):
+def test_a_program_that_is_not_there_is_reported_and_leaves_nothing(jobs, client, tmp_path):
     with pytest.raises(CannotRun, match=r"can't be started: .*no-such-program"):
         jobs.start(entrypoint=("no-such-program",), serving=True)
     assert left(client, tmp_path) == []

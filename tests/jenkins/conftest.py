@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import people, settings
+from pipeline import decisions, settings
 from pipeline.release import Release
 from promotion import accounts as sessions
 from promotion.releases import Releases
@@ -106,7 +106,7 @@ def accounts(checkout, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BATON_REGISTRIES", str(state / "none"))
         patch.setenv("BATON_LOCK_SECONDS", LEASE_SECONDS)
-        for name in (*local.SILENT, "BATON_ROLE", "VERSION", "REASON", "APPROVED_BY", "TO"):
+        for name in (*local.SILENT, "BATON_ROLE", "RELEASE", "REASON", "APPROVED_BY", "TO"):
             patch.delenv(name, raising=False)
         patch.setattr(local, "ROOT", checkout)
         patch.setattr(local, "IMAGES", checkout / "steps" / "images.json")
@@ -117,13 +117,13 @@ def accounts(checkout, tmp_path_factory):
             life.resources()
             provision.deploy(life.accounts["registry"], Release())
             stage = Stage(address, life, checkout, dict(os.environ))
-            stage.make("release", "VERSION=first")
-            stage.make("deploy", "VERSION=first")
+            stage.make("release", "RELEASE=first")
+            stage.make("deploy", "RELEASE=first")
             for name in ("dev", "prod"):
                 life.put(name, "labelled/part-1.csv")
             stage.make("rehearse")
-            people.approve(settings.load("registry"), 1, "The only one there is")
-            stage.make("promote", "VERSION=first", "APPROVED_BY=Ann", "REASON=There was none before")
+            decisions.approve(settings.load("registry"), 1, "The only one there is")
+            stage.make("promote", "RELEASE=first", "APPROVED_BY=Ann", "REASON=There was none before")
             yield stage
         sessions.account.cache_clear()
 
@@ -132,7 +132,7 @@ def accounts(checkout, tmp_path_factory):
 def stage(accounts):
     """The accounts, with release `first` serving in prod."""
     if accounts.serving() != "first":
-        accounts.make("promote", "VERSION=first", "APPROVED_BY=Ann", "REASON=Back to the start")
+        accounts.make("promote", "RELEASE=first", "APPROVED_BY=Ann", "REASON=Back to the start")
     accounts.life.collect()
     return accounts
 
@@ -154,7 +154,7 @@ def bad(request, accounts, tmp_path_factory):
     version = f"bad-{request.module.__name__.rpartition('_')[2]}"
     folder = check_out(tmp_path_factory.mktemp("bad") / "baton")
     edit(folder, "functions/resolve/batch.py", '"ModelDataUrl": registry.archive(package)', '"ModelDataUrl": files[0]')
-    accounts.make("release", f"VERSION={version}", folder=folder)
+    accounts.make("release", f"RELEASE={version}", folder=folder)
     return version
 
 
@@ -166,8 +166,8 @@ def second(accounts, tmp_path_factory):
         with (folder / file).open("a") as source:
             source.write("# second\n")
     commit(folder, "Second")
-    accounts.make("release", "VERSION=second", folder=folder)
-    accounts.make("deploy", "VERSION=second", folder=folder)
+    accounts.make("release", "RELEASE=second", folder=folder)
+    accounts.make("deploy", "RELEASE=second", folder=folder)
     return "second"
 
 

@@ -35,8 +35,8 @@ def score(stage, name):
     return entry.version
 
 
-def test_an_approval_is_recorded_and_people_are_told(stage, version):
-    stage.make("approve", f"VERSION={version}", "REASON=Better calibrated")
+def test_an_approval_is_recorded_and_people_are_notified(stage, version):
+    stage.make("approve", f"MODEL={version}", "REASON=Better calibrated")
     package = stage.client("registry", "sagemaker").describe_model_package(ModelPackageName=f"{GROUP}/{version}")
     assert (package["ModelApprovalStatus"], package["ApprovalDescription"]) == ("Approved", "Better calibrated")
     stage.life.collect(lambda mails: any(f"Version {version} of mammography was approved" in m.text for m in mails))
@@ -75,10 +75,10 @@ def test_no_account_that_trains_may_approve(stage, version, environment):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("VERSION=1", "REASON=again"), "version 1: approved already (The only one there is)"),
-        (("VERSION=99", "REASON=good"), "version 99: mammography has no such version"),
-        (("VERSION=1", "REASON= "), "--reason: a reason has to be given"),
-        (("REASON=good",), "--version"),
+        (("MODEL=1", "REASON=again"), "version 1: approved already (The only one there is)"),
+        (("MODEL=99", "REASON=good"), "version 99: mammography has no such version"),
+        (("MODEL=1", "REASON= "), "--reason: a reason has to be given"),
+        (("REASON=good",), "--model"),
     ],
 )
 def test_what_cannot_be_approved_is_named(stage, given, said):

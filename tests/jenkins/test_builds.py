@@ -33,7 +33,7 @@ def environment(stage):
 
 
 def promoting(version):
-    return {"ACTION": "promote", "VERSION": version}
+    return {"ACTION": "promote", "RELEASE": version}
 
 
 def test_main_goes_all_the_way(build, environment, stage):
@@ -95,7 +95,7 @@ def test_a_promotion_killed_halfway_is_finished_by_the_next_build(build, environ
 
 
 def test_a_rollback_by_jenkins_is_recorded(build, environment, stage, second):
-    stage.make("promote", f"VERSION={second}", "APPROVED_BY=Ann", "REASON=again")
+    stage.make("promote", f"RELEASE={second}", "APPROVED_BY=Ann", "REASON=again")
     back = build(
         params={"ACTION": "rollback"}, answers={"Back": {"by": "ann", "values": {"REASON": "Too many refused"}}}
     )

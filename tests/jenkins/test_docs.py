@@ -7,14 +7,14 @@ import subprocess
 
 import pytest
 
-from promotion import accounts, refusals
+from promotion import accounts, errors
 from rehearsal import local
 from rehearsal.life import Life
 from tests.jenkins.conftest import ROOT, TOOLS
 
 PAGE = (ROOT / "docs" / "promotion.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
-REFUSED = PAGE.partition("## What is refused")[2].partition("##")[0]
+ERRORS = PAGE.partition("## What is refused")[2].partition("##")[0]
 
 
 @pytest.fixture
@@ -41,12 +41,12 @@ def test_the_commands_of_the_page_on_promotion_run_from_top_to_bottom(up, checko
         and "It has run in dev for a week" in said["make releases"]
     )
     assert said[COMMANDS[-1]].endswith("prod runs release 1.0.\n")
-    assert done.stdout.count("canary batch: ") == 5
+    assert done.stdout.count("smoke test: ") == 5
 
 
-@pytest.mark.parametrize("name", re.findall(r"`([A-Z]\w+)`", REFUSED))
+@pytest.mark.parametrize("name", re.findall(r"`([A-Z]\w+)`", ERRORS))
 def test_every_refusal_of_the_page_exists(name):
-    assert issubclass(getattr(refusals, name), refusals.Refused)
+    assert issubclass(getattr(errors, name), errors.PromotionError)
 
 
 def test_the_configuration_has_what_the_jenkinsfile_asks_for(interpreter):

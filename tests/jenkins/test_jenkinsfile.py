@@ -55,9 +55,9 @@ def test_main_is_built_once_and_goes_to_prod_after_its_approval(build):
     assert main.command("make deploy")["holds"] == ["baton-dev"]
     promote = main.command("make promote")
     assert promote["holds"] == ["baton-prod"]
-    told = {name: promote["env"][name] for name in ("VERSION", "PLAN", "APPROVED_BY", "REASON", "BUILD_TAG")}
-    assert told == {
-        "VERSION": "1.0-abc",
+    given = {name: promote["env"][name] for name in ("RELEASE", "PLAN", "APPROVED_BY", "REASON", "BUILD_TAG")}
+    assert given == {
+        "RELEASE": "1.0-abc",
         "PLAN": ".baton/plans/prod.json",
         "APPROVED_BY": "ann",
         "REASON": "dev has run it for a week",
@@ -81,14 +81,14 @@ def test_what_is_approved_is_what_was_planned(build):
 
 
 def test_a_promotion_builds_nothing(build):
-    second = build(params={"ACTION": "promote", "VERSION": "0.9"}, answers={"To prod": APPROVED})
+    second = build(params={"ACTION": "promote", "RELEASE": "0.9"}, answers={"To prod": APPROVED})
     assert play(second) == "SUCCESS"
     assert second.commands() == ["make plan-release", "make promote"]
-    assert {event["env"]["VERSION"] for event in second.events("sh")} == {"0.9"}
+    assert {event["env"]["RELEASE"] for event in second.events("sh")} == {"0.9"}
 
 
 def test_a_rollback_asks_and_builds_nothing(build):
-    back = build(params={"ACTION": "rollback", "VERSION": "0.8"}, answers={"Back": APPROVED})
+    back = build(params={"ACTION": "rollback", "RELEASE": "0.8"}, answers={"Back": APPROVED})
     assert play(back) == "SUCCESS"
     assert back.commands() == ["make rollback"]
     called = back.command("make rollback")
@@ -102,8 +102,8 @@ def test_a_rollback_asks_and_builds_nothing(build):
         ({"by": "bob", "values": {"REASON": "I want it"}}, "FAILURE"),
     ],
 )
-def test_without_an_approver_nothing_is_promoted_and_people_are_told(build, answer, result):
-    refused = build(params={"ACTION": "promote", "VERSION": "0.9"}, answers={"To prod": answer})
+def test_without_an_approver_nothing_is_promoted_and_people_are_notified(build, answer, result):
+    refused = build(params={"ACTION": "promote", "RELEASE": "0.9"}, answers={"To prod": answer})
     assert play(refused) == result
     assert refused.commands() == ["make plan-release"]
     (mail,) = refused.events("mail")
@@ -111,7 +111,7 @@ def test_without_an_approver_nothing_is_promoted_and_people_are_told(build, answ
     assert "promote 0.9" in mail["body"]
 
 
-def test_a_failing_test_ends_the_build_with_its_report_kept(build, tmp_path):
+def test_a_failing_test_ends_the_build_with_its_report_stored(build, tmp_path):
     (tmp_path / "checkout" / "Makefile").write_text("test:\n\texit 3\n")
     failing = build(run=("make test",))
     assert play(failing) == "FAILURE"

@@ -16,9 +16,9 @@ import pytest
 from pipeline.release import Release
 from promotion import running
 from promotion.accounts import account
-from promotion.canary import batch_file
 from promotion.promote import FOLDER
 from promotion.releases import Releases
+from promotion.smoke_test import batch_file
 
 PROMOTIONS = int(os.environ.get("PROMOTIONS") or 3)
 SEED = int(os.environ.get("KILL_SEED") or 7)
@@ -51,7 +51,7 @@ class Executions:
             self.error = error
 
     def _one(self, number):
-        key = f"data/canary/between-{number}.csv"
+        key = f"data/smoke-test/between-{number}.csv"
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=batch_file().encode())
         arn = self._sagemaker.start_pipeline_execution(
             PipelineName="mammography-inference",
@@ -84,7 +84,7 @@ class Executions:
 
 def promote(stage, version):
     return subprocess.Popen(
-        ["make", "promote", f"VERSION={version}", "APPROVED_BY=Ann", "REASON=once more"],
+        ["make", "promote", f"RELEASE={version}", "APPROVED_BY=Ann", "REASON=once more"],
         cwd=stage.checkout, env=stage.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         stdin=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
@@ -107,7 +107,7 @@ def test_a_killed_promotion_is_finished_by_the_next(stage, second, capsys):
     assert whole["first"].isdisjoint(whole[second])
 
     began = time.monotonic()
-    stage.make("promote", f"VERSION={second}", "APPROVED_BY=Ann", "REASON=measured")
+    stage.make("promote", f"RELEASE={second}", "APPROVED_BY=Ann", "REASON=measured")
     duration = time.monotonic() - began
     killed, target = 0, second
     with Executions(stage) as executions:
@@ -136,6 +136,6 @@ def test_a_killed_promotion_is_finished_by_the_next(stage, second, capsys):
     assert len(executions.seen) >= PROMOTIONS
     with capsys.disabled():
         print(
-            f"\n{killed} promotions killed under way (seed {SEED}), each finished by the next: one release everywhere; "
+            f"\n{killed} promotions killed halfway (seed {SEED}), each finished by the next: one release everywhere; "
             f"{len(executions.seen)} executions in between, each of one release"
         )

@@ -81,7 +81,7 @@ class Emitted(Steps):
                 "output_path": f"{PROCESSING}/output",
             },
         )  # fmt: skip
-        judged = evaluate.properties.ProcessingOutputConfig.Outputs["evaluation"].S3Output.S3Uri
+        evaluated = evaluate.properties.ProcessingOutputConfig.Outputs["evaluation"].S3Output.S3Uri
         gate = ConditionStep(
             name="Gate",
             conditions=[
@@ -92,7 +92,7 @@ class Emitted(Steps):
                     left=JsonGet("Evaluate", evaluation, "champion_comparison.auc_difference.upper"), right=0.0
                 ),
             ],
-            if_steps=[baseline, self._register(said, archive, judged, baseline)],
+            if_steps=[baseline, self._register(said, archive, evaluated, baseline)],
             else_steps=[
                 FailStep(
                     name="MissedGate",
@@ -101,7 +101,7 @@ class Emitted(Steps):
                         values=[
                             "The model missed the gate: its AUC on the test rows is below ", threshold,
                             ", or it is significantly worse than the champion (", said["ModelPackageArn"],
-                            "). See ", judged, "/report.html.",
+                            "). See ", evaluated, "/report.html.",
                         ],
                     ),
                 )
@@ -132,13 +132,13 @@ class Emitted(Steps):
         }
         return TrainingStep(name="Train", step_args=estimator.fit(channels))
 
-    def _register(self, said: Any, archive: Any, judged: Any, baseline: ProcessingStep) -> ModelStep:
+    def _register(self, said: Any, archive: Any, evaluated: Any, baseline: ProcessingStep) -> ModelStep:
         watched = baseline.properties.ProcessingOutputConfig.Outputs["baseline"].S3Output.S3Uri
 
-        def metrics(place: Any, file: str) -> MetricsSource:
-            return MetricsSource(content_type="application/json", s3_uri=Join(on="/", values=[place, file]))
+        def metrics(location: Any, file: str) -> MetricsSource:
+            return MetricsSource(content_type="application/json", s3_uri=Join(on="/", values=[location, file]))
 
-        quality = metrics(judged, "evaluation.json")
+        quality = metrics(evaluated, "evaluation.json")
         statistics, constraints = metrics(watched, "statistics.json"), metrics(watched, "constraints.json")
         model = Model(
             image_uri=self._image("infer"),

@@ -76,8 +76,8 @@ class Steps:
             sagemaker_session=self.session,
         )
         named = [
-            ProcessingOutput(output_name=name, destination=place, source=f"{PROCESSING}/{path}")
-            for name, place, path in outputs
+            ProcessingOutput(output_name=name, destination=location, source=f"{PROCESSING}/{path}")
+            for name, location, path in outputs
         ]
         return ProcessingStep(name=step, step_args=processor.run(inputs=inputs, outputs=named), property_files=files)
 

@@ -35,7 +35,9 @@ def estimator(session, rows):
     """A model of the built-in XGBoost, trained through the SDK."""
     made = Estimator(XGBOOST, ROLE, 1, "ml.m5.large", hyperparameters=PARAMETERS, sagemaker_session=session)
     made.fit(
-        {name: TrainingInput(place, content_type="text/csv") for name, place in rows.items()}, wait=True, logs="All"
+        {name: TrainingInput(location, content_type="text/csv") for name, location in rows.items()},
+        wait=True,
+        logs="All",
     )
     return made
 

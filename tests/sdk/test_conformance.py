@@ -117,7 +117,7 @@ def text(session, step, output=0):
 
 
 def abalone(session, rows, folder):
-    """The example that SageMaker's own documentation builds: process, train, evaluate, judge, register."""
+    """The example that SageMaker's own documentation builds: process, train, evaluate, decide, register."""
     most = ParameterFloat("MostErrors", default_value=0.3)
     source = ParameterString("Rows", default_value=rows["train"])
     step = ProcessingStep(
@@ -176,7 +176,7 @@ def abalone(session, rows, folder):
         ),
     )  # fmt: skip
     create = ModelStep(name="Create", step_args=Model(XGBOOST, archive, ROLE, sagemaker_session=session).create())
-    judge = ConditionStep(
+    decide = ConditionStep(
         name="Judge",
         conditions=[
             ConditionLessThanOrEqualTo(
@@ -186,11 +186,11 @@ def abalone(session, rows, folder):
         if_steps=[register, create],
         else_steps=[FailStep(name="Worse", error_message=Join(on=" ", values=["More errors than", most]))],
     )
-    return [step, train, evaluate, judge], [most, source]
+    return [step, train, evaluate, decide], [most, source]
 
 
 class TestAbalone:
-    def test_a_model_is_made_judged_and_registered(self, session, pipelines, rows, tmp_path):
+    def test_a_model_is_made_evaluated_and_registered(self, session, pipelines, rows, tmp_path):
         steps, parameters = abalone(pipelines, rows, tmp_path)
         execution, ran = run(pipelines, "abalone", steps, parameters)
         assert execution.describe()["PipelineExecutionStatus"] == "Succeeded"
@@ -297,8 +297,8 @@ def test_a_step_is_tried_again(session, pipelines, tmp_path):
 def test_twenty_steps_run_beside_each_other_and_are_joined(pipelines, tmp_path):
     code = script(tmp_path, WRITE)
     many = [processing(pipelines, f"Write{number:02}", code, [str(number)]) for number in range(20)]
-    places = [step.properties.ProcessingOutputConfig.Outputs["out"].S3Output.S3Uri for step in many]
-    joined = processing(pipelines, "Join", code, places)
+    locations = [step.properties.ProcessingOutputConfig.Outputs["out"].S3Output.S3Uri for step in many]
+    joined = processing(pipelines, "Join", code, locations)
     execution, ran = run(pipelines, "fan-out", [*many, joined])
     assert execution.describe()["PipelineExecutionStatus"] == "Succeeded"
     assert [text(pipelines, ran[step.name]) for step in many] == [str(number) for number in range(20)]
@@ -315,7 +315,7 @@ def test_a_tuning_step_finds_the_best_of_its_trainings(pipelines, rows):
         estimator, "validation:logloss", {"eta": ContinuousParameter(0.01, 0.5)}, objective_type="Minimize",
         max_jobs=2, max_parallel_jobs=2,
     )  # fmt: skip
-    channels = {name: TrainingInput(place, content_type="text/csv") for name, place in rows.items()}
+    channels = {name: TrainingInput(location, content_type="text/csv") for name, location in rows.items()}
     tune = TuningStep(name="Tune", step_args=tuner.fit(channels))
     model = Model(XGBOOST, tune.get_top_model_s3_uri(0, pipelines.default_bucket()), ROLE, sagemaker_session=pipelines)
     execution, ran = run(pipelines, "tuned", [tune, ModelStep(name="Best", step_args=model.create())])
@@ -361,9 +361,9 @@ def test_the_quality_of_data_is_checked_against_an_approved_models_baseline(sess
     source = ParameterString("Source", default_value=rows["validation"])
     again = quality(pipelines, "Again", source, f"s3://{bucket}/quality/again", model_package_group_name="checked")
     _, ran = run(pipelines, "quality-again", [again], [source])
-    told = ran["Again"]["Metadata"]["QualityCheck"]
+    metadata = ran["Again"]["Metadata"]["QualityCheck"]
     assert ran["Again"]["StepStatus"] == "Succeeded", ran["Again"]
-    assert told["BaselineUsedForDriftCheckConstraints"] == f"s3://{bucket}/quality/first/constraints.json"
+    assert metadata["BaselineUsedForDriftCheckConstraints"] == f"s3://{bucket}/quality/first/constraints.json"
     _, ran = run(pipelines, "quality-again", [again], [source], Source=f"s3://{bucket}/quality/shifted")
     assert ran["Again"]["StepStatus"] == "Failed" and "violations of the baseline" in ran["Again"]["FailureReason"]
     report = ran["Again"]["Metadata"]["QualityCheck"]["ViolationReport"]

@@ -33,7 +33,9 @@ def trainer(session, folder):
 
 
 def inputs(rows):
-    return [InputData(channel_name=name, data_source=place, content_type="text/csv") for name, place in rows.items()]
+    return [
+        InputData(channel_name=name, data_source=location, content_type="text/csv") for name, location in rows.items()
+    ]
 
 
 def processor(session):
@@ -44,10 +46,10 @@ def processor(session):
 
 
 def output(session, prefix):
-    place = ProcessingS3Output(
+    location = ProcessingS3Output(
         s3_uri=f"s3://{session.default_bucket()}/{prefix}", local_path=OUTPUT, s3_upload_mode="EndOfJob"
     )
-    return ProcessingOutput(output_name="out", s3_output=place)
+    return ProcessingOutput(output_name="out", s3_output=location)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from pipeline import settings
 from promotion.accounts import Account
 from rehearsal import local, provision
-from terraform import cli, refusals
+from terraform import cli, errors
 
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENTS = ("dev", "registry", "prod")
@@ -84,7 +84,7 @@ class World:
 def _terraform():
     try:
         cli.program()
-    except refusals.NoTerraform as error:
+    except errors.NoTerraform as error:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error))
         pytest.skip(str(error))

@@ -18,7 +18,7 @@ import pytest
 from pipeline.release import Release
 from promotion import accounts, build, deployers, images, registry, source
 from promotion.releases import Releases
-from rehearsal import acts, provision
+from rehearsal import provision, stages
 from rehearsal.life import Life, _mailbox
 from rehearsal.view import View
 from terraform import lint
@@ -94,17 +94,17 @@ def test_accounts_are_made_from_nothing_also_after_an_apply_that_was_killed_half
         _tell_counts(tell, name, run)
 
 
-def test_a_release_is_put_in_place_by_ci(world, ci, tell):
+def test_a_release_is_deployed_by_ci(world, ci, tell):
     manifest = build.build(VERSION, source.register("dev"))
     Releases(accounts.account("registry")).sign(VERSION)
 
-    first = world.run("apply", "dev", "--version", VERSION, "--layer", "release", **ci)
+    first = world.run("apply", "dev", "--release", VERSION, "--layer", "release", **ci)
     assert first.code == 0, first.said[-4000:] + first.complained
     images.copy(*(registry.of(accounts.account(n)) for n in ("dev", "prod")), build.repositories(manifest), VERSION)
     _tell_counts(tell, "dev", first)
 
 
-def test_a_release_is_put_in_place_by_the_very_plan_that_was_approved(world, ci, tell):
+def test_a_release_is_deployed_by_the_very_plan_that_was_approved(world, ci, tell):
     releases = Releases(accounts.account("registry"))
     manifest = releases.verified(VERSION)
     folder = releases.fetch(manifest, world.folder / "releases")
@@ -134,7 +134,7 @@ def test_the_local_run_makes_the_same(world, other, tell):
     for name in ENVIRONMENTS:
         made, local = (snapshot.of(one.accounts[name].client) for one in (world, other))
         bucket, key = world.accounts[name].names.state_bucket, f"alias/{world.accounts[name].names.name('terraform')}"
-        # Only Terraform needs a place for its state.
+        # Only Terraform needs a bucket for its state.
         assert made["buckets"].pop(bucket) and made["keys"].pop(key)
         for kind, things in made.items():
             assert things == local[kind], f"{name}: {kind}"
@@ -164,7 +164,7 @@ class Made(Life):
             _mailbox(account)
 
     def build(self) -> Release:
-        """Return the release in place."""
+        """Return the deployed release."""
         manifest = Releases(accounts.account("registry")).verified(VERSION)
         self.story.release = Release(VERSION, manifest.git_commit, manifest.images)
         return self.story.release
@@ -175,7 +175,7 @@ def test_the_whole_life_of_a_model_runs_on_what_terraform_made(world, tell, monk
     monkeypatch.setattr(provision, "deploy", lambda account, release: release)
     begun = time.monotonic()
     life = Made(world.address)
-    acts._acts(life, View())
+    stages._stages(life, View())
 
     assert sorted(life.story.versions) == [1, 2]
     assert {name: (entry.state, entry.version) for name, entry in life.story.batches.items()} == {

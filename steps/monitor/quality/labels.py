@@ -2,7 +2,7 @@
 
 Predictions are what a batch transform left: a file of one prediction a line, in the folder that bears the batch's
 identity below `dataset_source` (or in `dataset_source` itself, and the variable `batch_id` names the batch). Where
-`scored-by.json` files are, as the inference pipeline leaves one beside each run's predictions, these name the batches,
+`provenance.json` files are, as the inference pipeline leaves one beside each run's predictions, these name the batches,
 and only the folders of predictions that they name are read: `dataset_source` may hold all runs as they are. Labels
 are CSV files with the columns batch, row and label, or JSON lines of the same names, below `ground_truth_source`; a
 row's number counts from 1 over all of its batch's files, in the order of their names; a blank line is a row that
@@ -28,7 +28,8 @@ from steps.monitor.quality import attribute, pairs
 from steps.monitor.quality.problems import Problem
 
 COLUMNS = ("batch", "row", "label")
-SCORED_BY = "scored-by.json"
+SCORED_BY = ("provenance.json", "scored-by.json")
+"""What these files are called; earlier releases wrote the second."""
 ROW_NUMBER = re.compile(r"0*[1-9][0-9]{0,14}")
 
 
@@ -59,7 +60,7 @@ class Joined:
     batches: list[Batch] = field(default_factory=list)
     unknown_batches: int = 0
     versions: list[str] = field(default_factory=list)
-    """Model versions that made the predictions, where `scored-by.json` files say so."""
+    """Model versions that made the predictions, where `provenance.json` files say so."""
 
     @property
     def contradictory(self) -> int:
@@ -167,7 +168,7 @@ def _runs(found: Sequence[Path], folder: Path) -> tuple[dict[str, Path], list[st
     runs: dict[str, Path] = {}
     versions: set[str] = set()
     for file in found:
-        if file.name != SCORED_BY:
+        if file.name not in SCORED_BY:
             continue
         name = file.relative_to(folder).as_posix()
         try:

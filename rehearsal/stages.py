@@ -1,4 +1,4 @@
-"""`make run`: the acts in their order, shown while they happen, with a summary at the end."""
+"""`make run`: the stages in their order, shown while they happen, with a summary at the end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def play(state: Path, results: Path, runtime: str = "process", console: Console 
 
     Raises:
         CannotStart: localaws can't be started.
-        WentWrong: an act did not end as it should.
+        WentWrong: a stage did not end as it should.
     """
     begun = time.monotonic()
     with View(console) as view:
@@ -44,14 +44,14 @@ def play(state: Path, results: Path, runtime: str = "process", console: Console 
             life = Life(address, view.say, runtime)
             clients = {name: account.client("sagemaker") for name, account in life.accounts.items()}
             with view.watch({name: clients[name] for name in ("dev", "prod")}):
-                _acts(life, view)
+                _stages(life, view)
             life.history()
             saved = _save(life, results)
             _summary(life, view, saved, time.monotonic() - begun)
     return life
 
 
-def _acts(life: Life, view: View) -> None:
+def _stages(life: Life, view: View) -> None:
     life.resources()
     view.act("Build every image once, and deploy the release in dev")
     release = life.build()
@@ -65,10 +65,10 @@ def _acts(life: Life, view: View) -> None:
     view.act("A clean batch arrives in prod")
     life.score("clean.csv")
     view.act("Its labels arrive, some missing and one twice")
-    view.say(f"  {life.judge('clean.csv', life.truth('clean.csv')).sentence}")
+    view.say(f"  {life.evaluate('clean.csv', life.truth('clean.csv')).sentence}")
     view.act("New labels arrive, then a batch that has drifted")
     life.put("prod", "labelled/part-2.csv")
-    refused = life.refuse("shifted.csv")
+    refused = life.quarantine("shifted.csv")
     view.say(f"  {refused.sentence}")
     view.act("Drift has begun a retraining in prod")
     second = life.retrain()
@@ -98,7 +98,7 @@ def _save(life: Life, folder: Path) -> dict[str, Path]:
         saved[f"monitoring of {name} by version {entry.version}"] = _write(
             folder / f"monitoring-{Path(name).stem}.html", report
         )
-    for said in life.story.judgements:
+    for said in life.story.model_quality:
         saved[f"quality of version {said.version}"] = _write(
             folder / f"quality-v{said.version}.html", life.read("prod", said.report or "")
         )
@@ -122,9 +122,9 @@ def _summary(life: Life, view: View, saved: dict[str, Path], seconds: float) -> 
         table.add_row(f"version {version}", f"trained in {where}: {_measured(life, version)}")
     for name, entry in life.story.batches.items():
         rows = list(csv.reader(io.StringIO(saved[f"predictions of {name}"].read_text())))
-        told = "; its drift is in the report, and no longer in the way" if (entry.verdict or {}).get("drift") else ""
-        table.add_row(name, f"{len(rows)} rows scored by version {entry.version}{told}")
-    for said in life.story.judgements:
+        note = "; its drift is in the report, and no longer in the way" if (entry.verdict or {}).get("drift") else ""
+        table.add_row(name, f"{len(rows)} rows scored by version {entry.version}{note}")
+    for said in life.story.model_quality:
         table.add_row(f"labels on version {said.version}", said.sentence)
     for name, entry in life.story.batches.items():
         for finding in _findings(life, entry.report or ""):

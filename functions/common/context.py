@@ -41,7 +41,7 @@ def use(session: boto3.Session) -> None:
 
 
 @dataclass(frozen=True)
-class Place:
+class AccountContext:
     """The account and environment that a function runs in."""
 
     project: str
@@ -53,8 +53,8 @@ class Place:
     models_bucket: str
 
     @classmethod
-    def here(cls) -> Place:
-        """Return the place that the function's variables describe."""
+    def here(cls) -> AccountContext:
+        """Return the context that the function's variables describe."""
         return cls(
             project=os.environ["PROJECT"],
             environment=os.environ["ENVIRONMENT"],

@@ -1,4 +1,4 @@
-"""What only people decide: approving a version, letting a batch through; and what they look at for it."""
+"""What only people decide: approving a version, requeueing a batch; and what they look at for it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from rich.table import Table
 
 from functions.common import ledger
 from functions.common.batches import arrivals
-from functions.common.failures import Refused
-from functions.common.place import LostRace, client
+from functions.common.context import LostRace, client
+from functions.common.failures import FunctionError
 from pipeline import account, execution, tables
 from pipeline.commands import NotPossible
 from pipeline.settings import Settings
@@ -44,47 +44,47 @@ def approve(settings: Settings, version: int, reason: str) -> str:
     return arn
 
 
-def release_batch(settings: Settings, batch: str, reason: str, by: str) -> str:
-    """Let a batch through that was set aside, and start its scoring; return the execution's ARN.
+def requeue(settings: Settings, batch: str, reason: str, by: str) -> str:
+    """Requeue a quarantined or failed batch, and start its scoring; return the execution's ARN.
 
     Raises:
-        NotPossible: no batch or no reason is given, or the batch isn't in the ledger or not set aside.
+        NotPossible: no batch or no reason is given, or the batch isn't in the ledger or neither quarantined nor failed.
     """
     if not batch:
         raise NotPossible("--batch: a batch has to be named.")
     reason = _reason(reason)
-    place = account.enter(settings)
-    entry, etag = ledger.read(place, batch)
+    context = account.enter(settings)
+    entry, etag = ledger.read(context, batch)
     if entry is None:
         raise NotPossible(f"batch {batch}: not in the ledger of {settings.environment}.")
     try:
-        ledger.write(place, entry.let_through(by, reason), etag)
-    except Refused as refused:
+        ledger.write(context, entry.requeue(by, reason), etag)
+    except FunctionError as refused:
         raise NotPossible(str(refused)) from None
     except LostRace:
         raise NotPossible(f"batch {batch}: its entry changed just now; look again.") from None
-    return execution.start(settings, "inference", {"BatchDataUrl": entry.batch.url}, f"Released: {reason}")
+    return execution.start(settings, "inference", {"BatchDataUrl": entry.batch.url}, f"Requeued: {reason}")
 
 
 def print_batches(settings: Settings) -> None:
-    """Print what became of each batch, the one that arrived last first; those that wait come before."""
-    place = account.enter(settings)
+    """Print what became of each batch, the one that arrived last first; pending ones come before."""
+    context = account.enter(settings)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("batch", "arrived", "state", "version", "rows", "drift", "what"):
         table.add_column(heading, overflow="fold")
-    known = list(ledger.entries(place))
+    known = list(ledger.entries(context))
     ids = {entry.batch.id for entry in known}
-    for batch in arrivals(place):
+    for batch in arrivals(context):
         if batch.id not in ids:
-            table.add_row(batch.id, batch.arrived, "waiting", "", "", "", "")
+            table.add_row(batch.id, batch.arrived, ledger.PENDING, "", "", "", "")
     for entry in known:
         verdict = entry.verdict or {}
         drift = {True: "yes", False: "no"}.get(verdict.get("drift"), "")
-        what = entry.sentence if entry.state in (ledger.REFUSED, ledger.FAILED) else entry.predictions
+        what = entry.sentence if entry.state in (ledger.QUARANTINED, ledger.FAILED) else entry.predictions
         if entry.unscored:
             what = f"{what} ({entry.unscored} row{'s' * (entry.unscored > 1)} not read)"
-        if entry.released:
-            what = f"{what or ''} (released by {entry.released['by']}: {entry.released['reason']})"
+        if entry.requeued:
+            what = f"{what or ''} (requeued by {entry.requeued['by']}: {entry.requeued['reason']})"
         table.add_row(
             entry.batch.id, entry.batch.arrived, entry.state, str(entry.version),
             str(verdict.get("rows", "")), drift, escape(what or ""),

@@ -89,21 +89,21 @@ def test_a_definition_that_sagemaker_would_refuse(prepared, checkout):
 
 
 def test_a_release_that_nobody_built(prepared):
-    assert refused(prepared, "dev", "--version", "none") == "Release none doesn't exist in the registry account."
+    assert refused(prepared, "dev", "--release", "none") == "Release none doesn't exist in the registry account."
 
 
 def test_a_release_without_a_signature(prepared):
-    assert refused(prepared, "dev", "--version", "unsigned") == "Release unsigned is not signed."
+    assert refused(prepared, "dev", "--release", "unsigned") == "Release unsigned is not signed."
 
 
 def test_a_manifest_whose_signature_fails(prepared):
-    sentence = refused(prepared, "dev", "--version", "tampered")
+    sentence = refused(prepared, "dev", "--release", "tampered")
 
     assert sentence == "Release tampered: the manifest isn't what alias/mammography-releases signed."
 
 
 def test_a_release_whose_digest_is_not_in_the_registry(prepared):
-    sentence = refused(prepared, "prod", "--version", "good")
+    sentence = refused(prepared, "prod", "--release", "good")
 
     assert (
         "333333333333.dkr.ecr.us-east-1.amazonaws.com/mammography/" in sentence and "doesn't hold sha256:" in sentence

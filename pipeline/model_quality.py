@@ -1,4 +1,4 @@
-"""What people look at when labels have arrived: what the executions that judged the model by them said."""
+"""What people look at when labels have arrived: what the executions that evaluated the model by them said."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.markup import escape
 from rich.table import Table
 
-from functions.common.place import Place, client, read_json
+from functions.common.context import AccountContext, client, read_json
 from functions.common.registry import version_of
 from functions.on_failure import execution as executions
 from pipeline import account, tables
@@ -21,14 +21,14 @@ MOST = 10
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ModelQuality:
     """What an execution of the quality pipeline said.
 
     Args:
         execution: its ARN.
         started: when it began, as ISO 8601 text.
         status: the execution's.
-        version: number of the version that it judged, or None when it found none to judge.
+        version: number of the version that it evaluated, or None when it found none to evaluate.
         sentence: the job's own, or why there is none.
         report: S3 URL of the report, or None when there is none.
         drift: whether the model has become worse.
@@ -43,17 +43,17 @@ class Judgement:
     drift: bool
 
 
-def read(place: Place, execution: str) -> Judgement:
+def read(context: AccountContext, execution: str) -> ModelQuality:
     """Return what an execution said, as far as it has come."""
     described = client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution)
     package = executions.outputs(executions.steps_of(execution).get("Resolve", {})).get("ModelPackageArn")
-    found = read_json(place.data_bucket, place.run(execution, "quality", "verdict.json"))
+    found = read_json(context.data_bucket, context.run(execution, "quality", "verdict.json"))
     if found:
         sentence, drift = found[0]["sentence"], found[0]["drift"]
-        report = f"s3://{place.data_bucket}/{place.run(execution, 'quality', REPORT)}"
+        report = f"s3://{context.data_bucket}/{context.run(execution, 'quality', REPORT)}"
     else:
-        sentence, drift, report = outcome(place, execution)[1], False, None
-    return Judgement(
+        sentence, drift, report = outcome(context, execution)[1], False, None
+    return ModelQuality(
         execution,
         described["CreationTime"].isoformat(timespec="seconds"),
         described["PipelineExecutionStatus"],
@@ -64,13 +64,13 @@ def read(place: Place, execution: str) -> Judgement:
     )
 
 
-def print_judgements(settings: Settings) -> None:
+def print_model_quality(settings: Settings) -> None:
     """Print what the last executions of the quality pipeline said, the newest first.
 
     Raises:
         CannotStart: there is no such pipeline.
     """
-    place = account.enter(settings)
+    context = account.enter(settings)
     sagemaker, name = client("sagemaker"), Names(settings).name("quality")
     try:
         found = sagemaker.list_pipeline_executions(
@@ -82,7 +82,7 @@ def print_judgements(settings: Settings) -> None:
     for heading in ("started", "status", "version", "what", "report"):
         table.add_column(heading, overflow="fold")
     for summary in found:
-        said = read(place, summary["PipelineExecutionArn"])
+        said = read(context, summary["PipelineExecutionArn"])
         table.add_row(
             said.started, said.status, str(said.version or ""), escape(said.sentence), said.report or "",
         )  # fmt: skip

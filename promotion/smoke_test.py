@@ -1,7 +1,7 @@
-"""The canary batch: rows whose answers are known, scored by the inference pipeline of a release just put in place.
+"""The smoke-test batch: rows whose answers are known, scored by the inference pipeline of a release just deployed.
 
 It lies outside the folder of batches, so that no event starts a second execution for it. Its rows are rows of the
-published table, and their answers are its labels: batch.csv and answers.csv in canary/.
+published table, and their answers are its labels: batch.csv and answers.csv in smoke test/.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from functions.common import failures, ledger, place
-from functions.common.batches import CANARY
+from functions.common import context, failures, ledger
+from functions.common.batches import SMOKE_TESTS
 from functions.common.failures import NoApprovedModel
 from functions.common.objects import Object, batch_id
 from pipeline import execution, settings
-from pipeline.account import place_of
+from pipeline.account import context_of
 from promotion.accounts import Account
+from promotion.errors import SmokeFailed
 from promotion.manifest import Manifest
-from promotion.refusals import SmokeFailed
 
-FOLDER = Path(__file__).parent / "canary"
+FOLDER = Path(__file__).parent / "smoke_test"
 ENDED = ("Succeeded", "Failed", "Stopped")
 LOWEST_AUC = 0.75
 """Over 48 rows the AUC of a good model (0.90) has a standard error of 0.045: it is below this once in 2,000 batches
 (normal approximation, Hanley and McNeil 1982), and these rows are always the same. Shuffled rows give 0.5 ± 0.08."""
 
 
-class Canary:
-    """Scores the canary batch in one environment."""
+class SmokeTest:
+    """Scores the smoke-test batch in one environment."""
 
     def __init__(self, account: Account, say: Callable[[str], None] = print) -> None:
         self._account, self._say = account, say
-        self._place = place_of(account.settings)
+        self._context = context_of(account.settings)
 
     def __call__(self, manifest: Manifest) -> str:
         """Score the batch and hold every row against its known answer; return what came of it in a sentence.
@@ -41,25 +41,25 @@ class Canary:
         Raises:
             SmokeFailed: the execution failed, or the answers are wrong; the message says how.
         """
-        place.use(self._account.session)
+        context.use(self._account.session)
         url, batch = self._put(manifest)
-        reason = f"Canary batch of release {manifest.version}"
+        reason = f"Smoke-test batch of release {manifest.version}"
         arn = execution.start(self._account.settings, "inference", {"BatchDataUrl": url}, reason)
         status = follow(self._account, arn, self._say)
         if status != "Succeeded":
-            note = failures.recall(self._place, arn)
+            note = failures.recall(self._context, arn)
             if note and note["name"] == NoApprovedModel.__name__:
                 return "No version is approved yet, so there was nothing to score with."
-            raise SmokeFailed(f"The canary batch wasn't scored: {execution.outcome(self._place, arn)[1]}")
-        entry, _ = ledger.read(self._place, batch)
+            raise SmokeFailed(f"The smoke-test batch wasn't scored: {execution.outcome(self._context, arn)[1]}")
+        entry, _ = ledger.read(self._context, batch)
         if entry is None or entry.state != ledger.SCORED or not entry.predictions:
-            raise SmokeFailed(f"The canary batch {batch} isn't in the ledger as scored.")
+            raise SmokeFailed(f"The smoke-test batch {batch} isn't in the ledger as scored.")
         auc = check(self._text(f"{entry.predictions}/{Path(url).name}.out"), (FOLDER / "answers.csv").read_text())
         return f"{len(_lines(batch_file()))} rows scored by version {entry.version}, AUC {auc:.3f}."
 
     def _put(self, manifest: Manifest) -> tuple[str, str]:
         """Put the batch into the data bucket under a name of its own; return its URL and identity."""
-        key = f"{CANARY}{manifest.version}-{secrets.token_hex(4)}.csv"
+        key = f"{SMOKE_TESTS[0]}{manifest.version}-{secrets.token_hex(4)}.csv"
         content = batch_file().encode()
         bucket = self._account.names.data_bucket
         answer = self._account.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
@@ -67,7 +67,7 @@ class Canary:
         return f"s3://{bucket}/{key}", batch_id([Object(key, version, len(content), datetime.now(UTC))])
 
     def _text(self, url: str) -> str:
-        bucket, key = place.split(url)
+        bucket, key = context.split(url)
         return self._account.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
 
 
@@ -77,10 +77,10 @@ def rehearse(account: Account, version: str, say: Callable[[str], None] = print)
     Raises:
         SmokeFailed: it didn't succeed; the message is the failed job's own sentence.
     """
-    place.use(account.session)
+    context.use(account.session)
     arn = execution.start(account.settings, "train", {}, f"Rehearsal of release {version}")
     if follow(account, arn, say) != "Succeeded":
-        raise SmokeFailed(f"The rehearsal failed: {execution.outcome(place_of(account.settings), arn)[1]}")
+        raise SmokeFailed(f"The rehearsal failed: {execution.outcome(context_of(account.settings), arn)[1]}")
     return arn
 
 
@@ -108,18 +108,20 @@ def check(predictions: str, answers: str) -> float:
     labels = [int(line) for line in _lines(answers)]
     lines = _lines(predictions)
     if len(lines) != len(labels):
-        raise SmokeFailed(f"The canary batch has {len(labels)} rows, {len(lines)} came back.")
+        raise SmokeFailed(f"The smoke-test batch has {len(labels)} rows, {len(lines)} came back.")
     scores = []
     for row, line in enumerate(lines, 1):
         try:
             scores.append(float(line))
         except ValueError:
-            raise SmokeFailed(f"Row {row} of the canary batch came back as something that isn't a number.") from None
+            raise SmokeFailed(
+                f"Row {row} of the smoke-test batch came back as something that isn't a number."
+            ) from None
         if not 0 <= scores[-1] <= 1:
-            raise SmokeFailed(f"Row {row} of the canary batch came back as something that isn't a probability.")
+            raise SmokeFailed(f"Row {row} of the smoke-test batch came back as something that isn't a probability.")
     found = area(scores, labels)
     if found < LOWEST_AUC:
-        raise SmokeFailed(f"The canary batch came back with an AUC of {found:.3f}; {LOWEST_AUC} is the least.")
+        raise SmokeFailed(f"The smoke-test batch came back with an AUC of {found:.3f}; {LOWEST_AUC} is the least.")
     return found
 
 
