@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import secrets
-import shutil
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -27,6 +26,7 @@ from localaws.engine.tuning import Tuning
 from localaws.events import outbox
 from localaws.events.delivery import Deliveries
 from localaws.events.schedules import Schedules
+from localaws.jobs import outputs
 from localaws.runtimes import ProcessRuntime
 from localaws.settings import Settings
 from localaws.store import Store
@@ -50,7 +50,7 @@ class Application:
         self.settings = settings
         settings.state.mkdir(parents=True, exist_ok=True)
         self.scratch = settings.state / "scratch"
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        outputs.remove(self.scratch)
         self.store = Store(settings.state / "localaws.db")
         self.identity = self._identity()
         self.clock = Clock(self.store)

@@ -93,7 +93,8 @@ class JobContext:
     follows the job's name: `algo-1-1700000000`). `describe_model(name)` is DescribeModel in the job's
     account. `folder` is the job's own scratch folder; the caller removes it. `progress(status)` tells that a training
     job has come to another secondary status (Downloading, Training, Uploading). `credentials()` are the variables with
-    which a container that isn't isolated calls AWS as the job's role.
+    which a container that isn't isolated calls AWS as the job's role. `stopped` tells that the job is to end, and
+    `closing` that localaws itself ends, which makes whatever is left to do vain.
     """
 
     account: str
@@ -108,6 +109,7 @@ class JobContext:
     describe_model: Callable[[str], dict[str, Any]]
     progress: Callable[[str], None] = lambda status: None
     credentials: Callable[[], Mapping[str, str]] = dict
+    closing: Event = field(default_factory=Event)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from localaws.conftest import STEP, Account, Server, ended, one_step
+from localaws.runtimes.conftest import alive, until
 
 LOAD = int(os.environ.get("LOAD", "20"))
 
@@ -80,16 +81,15 @@ def left_behind(server):
 
 
 def test_a_stopped_execution_ends_its_processes_and_leaves_no_files(server, account, tmp_path):
-    mark = tmp_path / "pid"
-    code = f"import time; pathlib.Path({str(mark)!r}).write_text(str(os.getpid())); time.sleep(3600)"
+    mark = f"mark-{tmp_path.name}-{os.getpid()}"
+    child = f"import time; time.sleep(3600)  # {mark}"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     sagemaker = create(account, code)
     arn = start(sagemaker)
-    while not (mark.exists() and mark.read_text()):
-        time.sleep(0.05)
+    until(lambda: alive(mark))
     sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken="s" * 32)
     assert finished(sagemaker, arn)["PipelineExecutionStatus"] == "Stopped"
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(mark.read_text()), 0)
+    assert alive(mark) == []
     assert left_behind(server) == []
 
 

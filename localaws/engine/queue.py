@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import queue
-import shutil
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +19,7 @@ from localaws.access import enforce, images
 from localaws.contract import JobContext, Outcome
 from localaws.engine.joblogs import JobLog
 from localaws.engine.kinds import FINAL, JOB_TYPES, TRAINING, TRANSFORM, TUNING
+from localaws.jobs import outputs
 from localaws.store import Key, Record
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ _MESSAGES = {
 """What SageMaker says of a training job's secondary statuses."""
 
 
+CLOSES = 15.0
+"""Seconds for the jobs that run when localaws ends."""
+
 NO_ROOM = "The disk that holds the job's folder is full."
 
 
@@ -50,7 +54,7 @@ class Jobs:
         self._waiting: queue.SimpleQueue[Key | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._running: dict[Key, threading.Event] = {}
-        self._closing = False
+        self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, name=f"slot-{number}", daemon=True) for number in range(slots)
         ]
@@ -68,14 +72,15 @@ class Jobs:
 
     def close(self) -> None:
         """End the running processes; their jobs begin again with the next start."""
-        self._closing = True
+        self._closing.set()
         with self._lock:
             for stopped in self._running.values():
                 stopped.set()
         for _ in self._threads:
             self._waiting.put(None)
+        deadline = time.monotonic() + CLOSES
         for thread in self._threads:
-            thread.join(timeout=15)
+            thread.join(max(0, deadline - time.monotonic()))
 
     def enqueue(self, key: Key) -> None:
         """Let a job wait for a slot."""
@@ -110,7 +115,7 @@ class Jobs:
 
     def _work(self) -> None:
         while (key := self._waiting.get()) is not None:
-            if self._closing:
+            if self._closing.is_set():
                 return
             try:
                 self._run(key)
@@ -126,14 +131,14 @@ class Jobs:
             if record is None:
                 return
             outcome = self._execute(record, stopped)
-            if not self._closing:
+            if not self._closing.is_set():
                 self._surely(lambda: self._conclude(key, outcome))
         finally:
             with self._lock:
                 self._running.pop(key, None)
 
     def _surely(self, act: Callable[[], Any]) -> Any:
-        return self._app.store.patiently(act, lambda: self._closing)
+        return self._app.store.patiently(act, self._closing.is_set)
 
     def _conclude(self, key: Key, outcome: Outcome) -> None:
         with self._app.store.transaction() as store:
@@ -167,7 +172,7 @@ class Jobs:
     def _execute(self, record: Record, stopped: threading.Event) -> Outcome:
         app, key = self._app, record.key
         folder = app.scratch / key.kind / key.account / key.name
-        shutil.rmtree(folder, ignore_errors=True)
+        outputs.remove(folder)
         role = self._role(record)
         log = JobLog(app, key, role)
         try:
@@ -187,6 +192,7 @@ class Jobs:
                 stopped=stopped,
                 describe_model=lambda name: self._model(key, name),
                 progress=lambda status: self._progress(key, status),
+                closing=self._closing,
                 credentials=lambda: app.container_environment(key.account, key.region, role, key.name) if role else {},
             )
             return _for_want_of_room(jobs.run(key.kind, record.body, context), folder)
@@ -196,10 +202,12 @@ class Jobs:
             if disk.is_full(error, folder) or isinstance(error, disk.DiskFull):
                 return Outcome("Failed", failure_reason=f"InternalServerError: {NO_ROOM}")
             _log.error("%s %s: %s", key.kind, key.name, traceback.format_exc())
-            return Outcome("Failed", failure_reason=f"InternalServerError: {type(error).__name__}: {error}"[:1024])
+            # The error's text may name, or quote, what lies on this machine.
+            told = f"InternalServerError: {type(error).__name__}; localaws' log says where."
+            return Outcome("Failed", failure_reason=told)
         finally:
             # First the room, then what needs some.
-            shutil.rmtree(folder, ignore_errors=True)
+            outputs.remove(folder)
             log.close()
 
     def _role(self, record: Record) -> str | None:

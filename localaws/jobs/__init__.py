@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from localaws.contract import JobContext, JobKind, Outcome
@@ -25,6 +28,8 @@ def run(kind: JobKind, body: dict[str, Any], context: JobContext) -> Outcome:
     `body` is the Create… request, as Describe… shows it. Everything that the job or its caller did wrong is in the
     outcome; what this raises is a fault of localaws.
     """
+    # Nothing that a container leaves there can change what the folder's own path means.
+    context = replace(context, folder=Path(os.path.realpath(context.folder)))
     try:
         return _RUN[kind](body, context)
     except JobStopped:

@@ -6,9 +6,10 @@ import gzip
 import os
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from localaws.jobs import outputs
 from localaws.jobs.failure import JobFailed
 
 
@@ -19,37 +20,11 @@ class LeadsOut(tarfile.TarError):
 LEADS_OUT = (LeadsOut, getattr(tarfile, "FilterError", LeadsOut))
 
 
-def files_below(folder: Path) -> dict[str, Path]:
-    """Return the files below a folder by their path within it.
+def write(files: Mapping[str, Path], archive: Path, ended: Callable[[], bool]) -> None:
+    """Write a gzip-compressed tar of files below its folder, without their times, owners and modes.
 
-    Raises JobFailed for a link that leads out of it: what lies there is this machine's, not the container's.
+    Raises JobStopped when the job is to end meanwhile.
     """
-    files = {}
-    for name, file, stays in _below(folder):
-        if not stays:
-            raise JobFailed(f"ClientError: {folder.name}/{name} is a link to something outside of {folder.name}.")
-        files[name] = file
-    return files
-
-
-def own_files_below(folder: Path, within: Path) -> dict[str, Path]:
-    """Return the files below a folder of a job that still runs; what leads out of the job's own folder isn't there."""
-    if not folder.resolve().is_relative_to(within.resolve()):
-        return {}
-    return {name: file for name, file, stays in _below(folder) if stays}
-
-
-def _below(folder: Path) -> Iterator[tuple[str, Path, bool]]:
-    """Files and broken links below a folder, and whether they are the folder's own."""
-    root = folder.resolve()
-    for file in sorted(folder.rglob("*")):
-        stays = not file.is_symlink() or (file.exists() and file.resolve().is_relative_to(root))
-        if file.is_file() or not stays:
-            yield file.relative_to(folder).as_posix(), file, stays
-
-
-def write(files: Mapping[str, Path], archive: Path) -> None:
-    """Write a gzip-compressed tar of files, without their times, owners and modes."""
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed,
@@ -57,9 +32,10 @@ def write(files: Mapping[str, Path], archive: Path) -> None:
     ):
         for name, file in sorted(files.items()):
             member = tarfile.TarInfo(name)
-            member.size = file.stat().st_size
-            member.mode = 0o755 if file.stat().st_mode & 0o100 else 0o644
-            with file.open("rb") as content:
+            with outputs.opened(file, archive.parent, ended) as content:
+                found = os.fstat(content.fileno())
+                member.size = found.st_size
+                member.mode = 0o755 if found.st_mode & 0o100 else 0o644
                 tar.addfile(member, content)
 
 

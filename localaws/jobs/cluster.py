@@ -137,12 +137,3 @@ def _each(handles: Iterable[Handle], act: Callable[[Handle], None]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-
-
-def message(file: Path, most: int) -> str | None:
-    """Return what a container left in a file for the job's description, at most `most` characters of it."""
-    try:
-        with file.open(encoding="utf-8", errors="replace") as stream:
-            return stream.read(most).strip() or None
-    except OSError:
-        return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localaws.jobs import archive, s3
+from localaws.jobs import outputs, s3
 from localaws.jobs.failure import JobFailed
 
 PAUSE = 2.0
@@ -27,7 +27,7 @@ class Continuous:
     places: Sequence[tuple[Path, str]]
     within: Path
     kms_key: str | None = None
-    _known: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    _known: dict[tuple[Path, str], tuple[int, int]] = field(default_factory=dict)
 
     def restore(self) -> None:
         """Bring the objects to the folders first. Raises JobFailed."""
@@ -36,7 +36,7 @@ class Continuous:
             if uri not in found:
                 found[uri] = s3.find(self.client, s3.join(uri, ""), may_be_none=True)
             s3.download(self.client, found[uri], folder)
-            self._known |= {file: state for _, file, state in self._states(folder)}
+            self._known |= {(folder, name): state for name, _, state in self._states(folder)}
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -65,13 +65,13 @@ class Continuous:
         """Put what has changed since the last look. Raises JobFailed."""
         for folder, uri in self.places:
             for name, file, state in self._states(folder):
-                if self._known.get(file) != state:
-                    s3.put(self.client, file, s3.join(uri, name), self.kms_key)
-                    self._known[file] = state
+                if self._known.get((folder, name)) != state:
+                    s3.put(self.client, file, self.within, s3.join(uri, name), self.kms_key)
+                    self._known[folder, name] = state
 
     def _states(self, folder: Path) -> Iterator[tuple[str, Path, tuple[int, int]]]:
         """Files by name, with what tells that they have changed; a container may remove them at any time."""
-        for name, file in archive.own_files_below(folder, self.within).items():
+        for name, file in outputs.files_now_below(folder, self.within).items():
             with contextlib.suppress(FileNotFoundError):
                 status = file.stat()
                 yield name, file, (status.st_mtime_ns, status.st_size)

@@ -10,6 +10,7 @@ from typing import Any
 
 from localaws.contract import JobContext, Outcome
 from localaws.jobs import cluster, s3
+from localaws.jobs import outputs as left
 from localaws.jobs.continuous import Continuous
 from localaws.jobs.failure import ALGORITHM_FAILED, MAX_REASON, OUT_OF_MEMORY, JobFailed, JobStopped
 from localaws.runtimes.base import Container
@@ -49,7 +50,7 @@ def run(body: dict[str, Any], context: JobContext) -> Outcome:
     with _continuous(body, context, outputs, list(roots.values())).running():
         ended = cluster.run(context, containers, watch, GRACE)
     first = [ended.failed] if ended.failed else list(hosts)
-    told = (cluster.message(roots[host] / MESSAGE, MAX_REASON) for host in first)
+    told = (left.message(roots[host], MESSAGE, MAX_REASON) for host in first)
     exit_message = next((text for text in told if text), None)
     if ended.cause != "exit" or context.stopped.is_set():
         return Outcome("Stopped", exit_message=exit_message)
@@ -145,7 +146,7 @@ def _upload(body: dict[str, Any], context: JobContext, outputs: list[dict[str, A
     outputs = [output for output in outputs if not _is_continuous(output)]
     if not outputs:
         return
-    upload = s3.Upload(context.client("s3"), _key(body))
+    upload = s3.Upload(context.client("s3"), context.folder, _key(body), context.stopped.is_set)
     for output in outputs:
         for root in roots:
             upload.add_folder(_place(root, output), output["S3Output"]["S3Uri"])

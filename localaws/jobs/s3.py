@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localaws.jobs import archive
+from localaws.jobs import outputs
 from localaws.jobs.failure import JobFailed, JobStopped
 
 THREADS = 8
@@ -108,7 +109,9 @@ def read(client: Any, uri: str) -> bytes:
     """Return an object's bytes. Raises JobFailed."""
     bucket, key = split(uri)
     with _told("Data download failed", uri):
-        return client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        answer = client.get_object(Bucket=bucket, Key=key)
+        with contextlib.closing(answer["Body"]) as body:
+            return body.read()
 
 
 def download(client: Any, objects: Iterable[S3Object], folder: Path, stopped: Event | None = None) -> None:
@@ -123,8 +126,11 @@ def _download_one(client: Any, item: S3Object, folder: Path, stopped: Event) -> 
         raise JobFailed(f"ClientError: Data download failed: {item.uri} would lie outside of its folder.")
     with _told("Data download failed", item.uri):
         target.parent.mkdir(parents=True, exist_ok=True)
-        body = client.get_object(Bucket=item.bucket, Key=item.key)["Body"]
-        with target.open("wb") as file:
+        # Left unread, what is under way of an object would keep its sender waiting.
+        with (
+            contextlib.closing(client.get_object(Bucket=item.bucket, Key=item.key)["Body"]) as body,
+            target.open("wb") as file,
+        ):
             while piece := body.read(1 << 20):
                 if stopped.is_set():
                     raise JobStopped
@@ -133,10 +139,15 @@ def _download_one(client: Any, item: S3Object, folder: Path, stopped: Event) -> 
 
 @dataclass
 class Upload:
-    """Files on their way to S3: nothing is sent before `send`, and what a failed `send` sent is taken back."""
+    """Files of a job's own folder on their way to S3.
+
+    Nothing is sent before `send`, and what a failed `send` sent is taken back; `ended` says when it is to fail.
+    """
 
     client: Any
+    within: Path
     kms_key: str | None = None
+    ended: Callable[[], bool] = bool
     files: list[tuple[Path, str]] = field(default_factory=list)
     _sent: list[tuple[str, str, str | None]] = field(default_factory=list)
 
@@ -146,11 +157,11 @@ class Upload:
 
     def add_folder(self, folder: Path, uri: str) -> None:
         """Take every file below a folder. Raises JobFailed."""
-        for name, file in archive.files_below(folder).items():
+        for name, file in outputs.files_below(folder, self.within).items():
             self.add(file, join(uri, name))
 
     def send(self) -> None:
-        """Put all files. Raises JobFailed."""
+        """Put all files. Raises JobFailed or JobStopped."""
         try:
             _in_parallel(lambda item: self._send_one(*item), self.files)
         except BaseException:
@@ -165,19 +176,30 @@ class Upload:
         self._sent.clear()
 
     def _send_one(self, file: Path, uri: str) -> None:
-        self._sent.append((*split(uri), put(self.client, file, uri, self.kms_key)))
+        self._sent.append((*split(uri), put(self.client, file, self.within, uri, self.kms_key, self.ended)))
 
 
-def put(client: Any, file: Path, uri: str, kms_key: str | None = None) -> str | None:
-    """Put one file; the new object's version, in a bucket that has versions. Raises JobFailed."""
+def put(
+    client: Any,
+    file: Path,
+    within: Path,
+    uri: str,
+    kms_key: str | None = None,
+    ended: Callable[[], bool] = bool,
+) -> str | None:
+    """Put one file of a job's own folder; the new object's version, in a bucket that has versions.
+
+    Raises JobFailed or JobStopped.
+    """
     bucket, key = split(uri)
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
-    with _told("Data upload failed", uri):
-        if file.stat().st_size <= SMALL:
-            answer = client.put_object(Bucket=bucket, Key=key, Body=file.read_bytes(), **encryption)
+    with _told("Data upload failed", uri), outputs.opened(file, within, ended) as stream:
+        if os.fstat(stream.fileno()).st_size <= SMALL:
+            # It may grow while it is read.
+            answer = client.put_object(Bucket=bucket, Key=key, Body=stream.read(SMALL), **encryption)
             return answer.get("VersionId")
         config = TransferConfig(multipart_threshold=SMALL, max_concurrency=THREADS)
-        client.upload_file(str(file), bucket, key, ExtraArgs=encryption, Config=config)
+        client.upload_fileobj(stream, bucket, key, ExtraArgs=encryption, Config=config)
         return client.head_object(Bucket=bucket, Key=key).get("VersionId")
 
 
@@ -199,6 +221,7 @@ def _in_parallel(action: Callable[[Any], None], items: Sequence[Any]) -> None:
 @contextlib.contextmanager
 def _told(what: str, uri: str) -> Iterator[None]:
     """Turn what can go wrong with an object into the job's reason."""
+    uri = outputs.shown(uri)
     try:
         yield
     except ClientError as error:

@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from localaws.runtimes import private_root
+from localaws.runtimes import namespaces
 
 
 @pytest.fixture(autouse=True)
 def script_mode(image):
     """Images `framework` (in script mode) and `own` (not)."""
-    if not private_root.available():
+    if not namespaces.own_root():
         message = "this system lets nobody make a mount namespace (unshare -Urm), so no script can be run"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
     image(name="framework", command=[sys.executable], script_mode=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from localaws.contract import JobContext, Outcome
-from localaws.jobs import archive, cluster, s3, source
+from localaws.jobs import archive, cluster, outputs, s3, source
 from localaws.jobs.channels import Channel, read_channels
 from localaws.jobs.continuous import Continuous
 from localaws.jobs.failure import MAX_REASON, OUT_OF_MEMORY, JobFailed, JobStopped
@@ -181,7 +181,7 @@ def _reason(ended: cluster.Ended, root: Path) -> str:
         return OUT_OF_MEMORY
     tail = f", exit code: {ended.code}"
     start = "AlgorithmError: "
-    told = cluster.message(root / FAILURE, MAX_REASON - len(start) - len(tail))
+    told = outputs.message(root, FAILURE, MAX_REASON - len(start) - len(tail))
     return f"{start}{told or ''}{tail}"
 
 
@@ -189,7 +189,9 @@ def _upload(body: dict[str, Any], context: JobContext, roots: list[Path]) -> dic
     """Put the model and the output data; the fields that say where they are."""
     config = body["OutputDataConfig"]
     base = s3.join(config["S3OutputPath"], context.name, "output")
-    upload = s3.Upload(context.client("s3"), config.get("KmsKeyId") or None)
+    # A stopped job's model is kept; only a stop that comes after the containers' end can mean the upload.
+    told = context.closing if context.stopped.is_set() else context.stopped
+    upload = s3.Upload(context.client("s3"), context.folder, config.get("KmsKeyId") or None, told.is_set)
     model, data = _merged(roots, "model"), _merged(roots, "output/data")
     if config.get("CompressionType") == "NONE":
         artifacts = s3.join(base, "model/")
@@ -197,10 +199,10 @@ def _upload(body: dict[str, Any], context: JobContext, roots: list[Path]) -> dic
             upload.add(file, s3.join(base, "model", name))
     else:
         artifacts = s3.join(base, "model.tar.gz")
-        archive.write(model, context.folder / "model.tar.gz")
+        archive.write(model, context.folder / "model.tar.gz", told.is_set)
         upload.add(context.folder / "model.tar.gz", artifacts)
     if data:
-        archive.write(data, context.folder / "output.tar.gz")
+        archive.write(data, context.folder / "output.tar.gz", told.is_set)
         upload.add(context.folder / "output.tar.gz", s3.join(base, "output.tar.gz"))
     upload.send()
     return {"ModelArtifacts": {"S3ModelArtifacts": artifacts}}
@@ -210,5 +212,5 @@ def _merged(roots: list[Path], folder: str) -> dict[str, Path]:
     """All hosts' files in one folder; where two have the same name, the first host's."""
     files: dict[str, Path] = {}
     for root in reversed(roots):
-        files |= archive.files_below(root / folder)
+        files |= outputs.files_below(root / folder, root.parent)
     return files

@@ -15,7 +15,7 @@ from typing import Any
 
 from localaws.contract import JobContext, Outcome
 from localaws.errors import ApiError
-from localaws.jobs import cluster, models, s3, source
+from localaws.jobs import cluster, models, outputs, s3, source
 from localaws.jobs.failure import MAX_REASON, OUT_OF_MEMORY, JobFailed, JobStopped
 from localaws.jobs.invocations import Server
 from localaws.jobs.sending import NoAnswer, Sender, Settings
@@ -64,7 +64,7 @@ def run(body: dict[str, Any], context: JobContext) -> Outcome:
         failures = _all(instances, shares, client, handles)
     if context.stopped.is_set():
         raise JobStopped
-    upload = s3.Upload(client, body["TransformOutput"].get("KmsKeyId") or None)
+    upload = s3.Upload(client, context.folder, body["TransformOutput"].get("KmsKeyId") or None, context.stopped.is_set)
     for item in objects:
         if item not in failures:
             upload.add(_output(context, item), s3.join(body["TransformOutput"]["S3OutputPath"], f"{item.place}.out"))
@@ -150,7 +150,7 @@ class Instance:
             if (code := handle.wait(seconds)) is not None:
                 if handle.killed_for_memory:
                     raise JobFailed(OUT_OF_MEMORY)
-                told = cluster.message(_root(self.context, self.host, number) / "output/failure", MAX_REASON - 200)
+                told = outputs.message(_root(self.context, self.host, number), "output/failure", MAX_REASON - 200)
                 told = told or "The model's container ended; see job logs for more information"
                 raise JobFailed(f"AlgorithmError: {told}, exit code: {code}")
 

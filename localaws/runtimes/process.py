@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import threading
@@ -14,16 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from localaws.contract import Image, ImageMap
-from localaws.runtimes import private_root, scriptmode
+from localaws.environment import inherited
+from localaws.runtimes import namespaces, scriptmode
 from localaws.runtimes.base import ML, CannotRun, Container, mapped
-from localaws.runtimes.watchdog import Watchdog
-
-INHERITED = ("PATH", "LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
-             "CURL_CA_BUNDLE", "PIP_CERT")  # fmt: skip
-"""All that a container gets from localaws' own environment, beside LC_…: no key, no token, no setting."""
-
-GATE = 'read -r go || exit 125; exec "$@" < /dev/null'
-"""Waits until the watchdog knows the process: killed before that, localaws leaves no process behind."""
 
 PORTS = range(10_000, 20_000)
 """Of containers that serve: below the ports that systems give to outgoing connections, one of which could take a
@@ -32,25 +25,31 @@ port before its container does."""
 MAX_LINE = 256 * 1024
 """Bytes of a line in CloudWatch Logs; longer ones are cut into several."""
 
+DIES = 5.0
+"""Seconds within which a container's first process ends all others; then it is killed itself."""
+
+DRAINS = 30.0
+"""Seconds for the output of a container that has ended; what it leaked a pipe to may hold that open for ever."""
+
 
 class ProcessRuntime:
-    """Runs the command of an image's map entry, in its folder, with SAGEMAKER_BASE_DIR for /opt/ml.
+    """Runs the command of an image's map entry, with SAGEMAKER_BASE_DIR for /opt/ml, in folders of the job's own.
 
-    Entries in script mode may run foreign scripts, which know only the real /opt/ml; these get one of their own
-    where the system can make it, and are refused elsewhere.
+    The entry's directory is where the command's files and Python's modules are found, not where it runs. Entries in
+    script mode may run foreign scripts, which know only the real /opt/ml; these get one of their own where the system
+    can make it, and are refused elsewhere.
     """
 
     name = "process"
 
     def __init__(self, images: ImageMap) -> None:
         self.images = images
-        self._watchdog = Watchdog()
 
     def start(self, container: Container) -> ProcessHandle:
-        """Start a process in a session of its own. Raises CannotRun."""
+        """Start a process with all that makes it a container. Raises CannotRun."""
         image = mapped(self.images, container.image)
         scratch = container.root.parent / f"{container.root.name}.process"
-        for folder in ("home", "tmp"):
+        for folder in ("home", "tmp", "work"):
             (scratch / folder).mkdir(parents=True, exist_ok=True)
         environment = _environment(image, container, scratch)
         port = _free_port() if container.serving else None
@@ -58,54 +57,52 @@ class ProcessRuntime:
             environment["SAGEMAKER_BIND_TO_PORT"] = str(port)
         foreign = image.script_mode and _is_foreign(container)
         arguments = _arguments(image, container, ML if foreign else str(container.root))
+        if not image.directory.is_dir():
+            raise CannotRun(f"The image {container.image} can't run in {image.directory}: No such file or directory.")
         _require_command(arguments[0], environment["PATH"], container.image)
-        if foreign:
-            if not private_root.available():
-                raise CannotRun(
-                    f"The image {container.image} runs a script that needs a real {ML}, which a process can't have on "
-                    "this system (unshare -Urm doesn't work): use the docker runtime."
-                )
-            arguments = private_root.command(container.root, scratch, container.hosts, arguments)
-        else:
+        if not foreign:
             environment["SAGEMAKER_BASE_DIR"] = str(container.root)
+        elif not namespaces.own_root():
+            raise CannotRun(
+                f"The image {container.image} runs a script that needs a real {ML}, which a process can't have on "
+                "this system (unshare -Urm doesn't work): use the docker runtime."
+            )
         try:
             process = subprocess.Popen(
-                ["sh", "-c", GATE, "sh", *arguments],
+                namespaces.command(container.root if foreign else None, scratch, container.hosts),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env=environment,
-                cwd=image.directory,
+                env=inherited(),
+                cwd=scratch,
                 start_new_session=True,
             )
         except OSError as error:
-            raise CannotRun(f"The image {container.image} can't run in {image.directory}: {error.strerror}.") from None
-        self._watchdog.add(process.pid)
-        assert process.stdin is not None
-        process.stdin.write(b"go\n")
-        process.stdin.close()
-        return ProcessHandle(process, container.log, self._watchdog, f"127.0.0.1:{port}" if port else None)
+            raise CannotRun(f"The image {container.image} can't be started: {error.strerror}.") from None
+        given = {"arguments": arguments, "environment": environment, "folder": str(scratch / "work")}
+        handle = ProcessHandle(process, container.log, f"127.0.0.1:{port}" if port else None)
+        handle.tell(json.dumps(given))
+        return handle
 
 
 class ProcessHandle:
-    """A container that is a process with its children."""
+    """A container that is a process with its descendants."""
 
     killed_for_memory = False
 
-    def __init__(
-        self,
-        process: subprocess.Popen[bytes],
-        log: Callable[[str], None],
-        watchdog: Watchdog,
-        address: str | None,
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: Callable[[str], None], address: str | None) -> None:
         self.address = address
-        self._process = process
-        self._watchdog = watchdog
-        self._reader = threading.Thread(target=_read, args=(process, log), daemon=True)
-        self._reader.start()
+        self._process, self._log = process, log
+        self._telling = threading.Lock()
         self._ended = threading.Event()
-        threading.Thread(target=self._reap, daemon=True).start()
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def tell(self, line: str) -> None:
+        """Say something to the first process, unless it has ended."""
+        with self._telling, contextlib.suppress(OSError, ValueError):
+            assert self._process.stdin is not None
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Return the exit code once all output was logged; None after `timeout` seconds."""
@@ -115,46 +112,40 @@ class ProcessHandle:
         return 128 - code if code < 0 else code
 
     def stop(self, grace: float) -> None:
-        """Send SIGTERM to the process, and SIGKILL to it and its children after `grace` seconds."""
-        # A container's first process alone hears SIGTERM; were its children to hear it too, those that it hands
-        # the signal on to would get it twice, and the second one while they end can be their death.
-        if not self._ended.is_set():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(self._process.pid, signal.SIGTERM)
+        """Send SIGTERM to the program, and SIGKILL to it and its descendants after `grace` seconds."""
+        # A container's program alone hears SIGTERM; were its children to hear it too, those that it hands the signal
+        # on to would get it twice, and the second one while they end can be their death.
+        self.tell("stop")
         if not self._ended.wait(grace):
             self.remove()
 
     def remove(self) -> None:
-        """Kill what is left of the process and its children."""
-        if not self._ended.is_set():
-            _kill_group(self._process.pid, signal.SIGKILL)
-        self._ended.wait()
+        """Kill what is left of the program and its descendants."""
+        with self._telling, contextlib.suppress(OSError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        if not self._ended.wait(DIES):
+            self._process.kill()
+            self._ended.wait(DRAINS)
 
-    def _reap(self) -> None:
-        if hasattr(os, "waitid"):
-            # Not reaped yet, its number can't be another process's while we kill the rest of its group.
-            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
-        else:
-            self._process.wait()
-        _kill_group(self._process.pid, signal.SIGKILL)
-        self._reader.join()
+    def _follow(self) -> None:
+        reader = threading.Thread(target=_read, args=(self._process, self._log), daemon=True)
+        reader.start()
         self._process.wait()
-        self._watchdog.remove(self._process.pid)
+        reader.join(DRAINS)
         self._ended.set()
-
-
-def _kill_group(group: int, number: int) -> None:
-    # macOS answers with a missing permission where only the dead leader is left.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
+        with self._telling, contextlib.suppress(OSError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
 
 
 def _environment(image: Image, container: Container, scratch: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith("LC_")}
+    kept = inherited()
+    kept.setdefault("PATH", os.defpath)
     if image.command and "/" in image.command[0]:
         # A container's own entry point says `python3`, and means its image's.
-        kept["PATH"] = f"{image.directory / Path(image.command[0]).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
-    return {
+        kept["PATH"] = f"{image.directory / Path(image.command[0]).parent}{os.pathsep}{kept['PATH']}"
+    given = {
         **kept,
         "HOME": str(scratch / "home"),
         "TMPDIR": str(scratch / "tmp"),
@@ -163,6 +154,8 @@ def _environment(image: Image, container: Container, scratch: Path) -> dict[str,
         **image.environment,
         **container.environment,
     }
+    modules = filter(None, (given.get("PYTHONPATH"), str(image.directory)))
+    return {**given, "PYTHONPATH": os.pathsep.join(modules)}
 
 
 def _is_foreign(container: Container) -> bool:
@@ -179,7 +172,19 @@ def _arguments(image: Image, container: Container, root: str) -> list[str]:
     toolkit = [f"{root}{scriptmode.install(container.root).removeprefix(ML)}"] if image.script_mode else []
     first, *rest = image.command
     program = str(image.directory / first) if "/" in first else first
-    return [program, *rest, *toolkit, *container.arguments]
+    return [program, *_files_in(image.directory, rest), *toolkit, *container.arguments]
+
+
+def _files_in(directory: Path, words: list[str]) -> list[str]:
+    """A command's words, with the place of those that name a file of its directory, and not a module."""
+    named = zip(["", *words], words, strict=False)
+    return [word if before in ("-m", "-c") else _file_in(directory, word) for before, word in named]
+
+
+def _file_in(directory: Path, word: str) -> str:
+    with contextlib.suppress(OSError):
+        return str(directory / word) if (directory / word).is_file() else word
+    return word
 
 
 def _require_command(program: str, path: str, image: str) -> None:

@@ -1,35 +1,21 @@
-"""The process runtime: real processes, and nothing of them left."""
+"""The process runtime: real processes, with what a container has."""
 
 import json
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 import threading
-import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from localaws.contract import ImageMap
-from localaws.runtimes import CannotRun, Container, ProcessRuntime, process
+from localaws.runtimes import CannotRun, Container, ProcessRuntime
+from localaws.runtimes.conftest import alive, until
 
-
-def alive(pid):
-    """Whether a process exists and isn't merely waiting to be reaped."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return done.stdout.strip()[:1] not in ("", "Z")
-
-
-def until(condition):
-    while not condition():
-        time.sleep(0.02)
+pytestmark = pytest.mark.usefixtures("processes")
 
 
 def test_output_is_logged_by_line_before_the_end_is_known(run):
@@ -85,15 +71,6 @@ def test_a_container_that_ignores_sigterm_is_killed_after_the_grace(run):
     assert handle.wait() == 137
 
 
-def test_nothing_that_a_container_started_outlives_it(run):
-    handle = run.start("""
-import subprocess, sys
-print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(10000)"], stdout=subprocess.DEVNULL).pid)
-""")
-    assert handle.wait() == 0
-    until(lambda: not alive(int(run.lines[0])))
-
-
 def test_removing_ends_a_container_and_may_be_repeated(run):
     handle = run.start("import time; time.sleep(10000)")
     handle.remove()
@@ -117,6 +94,7 @@ def test_a_container_sees_nothing_of_our_environment(run, monkeypatch):
     assert environment.pop("HOME") == str(scratch / "home")
     assert environment.pop("TMPDIR") == str(scratch / "tmp")
     assert environment.pop("SAGEMAKER_BASE_DIR") == str(run.root)
+    assert environment.pop("PYTHONPATH") == str(run.folder)
     allowed = {"PATH", "LANG", "LANGUAGE", "TZ", "PWD", "SHLVL", "_", "OLDPWD", "AWS_EC2_METADATA_DISABLED"}
     allowed |= {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT"}
     assert {name for name in environment if not name.startswith("LC_")} <= allowed
@@ -126,6 +104,47 @@ def test_a_container_sees_nothing_of_our_environment(run, monkeypatch):
 def test_a_container_has_no_input_and_a_session_of_its_own(run):
     run.start("import os, sys; print(repr(sys.stdin.read()), os.getsid(0) == os.getpid())").wait()
     assert run.lines == ["'' True"]
+
+
+def test_a_container_runs_in_folders_of_its_own(run, tmp_path):
+    """Two at once that write what they find nothing of there, and neither writes into the image's directory."""
+    program = """
+import os, pathlib, time
+for folder in (os.getcwd(), os.environ["HOME"], os.environ["TMPDIR"]):
+    assert os.listdir(folder) == [], folder
+    pathlib.Path(folder, "written").touch()
+print(os.getcwd())
+"""
+    before = sorted(run.folder.iterdir())
+    for host in ("algo-1", "algo-2"):
+        (tmp_path / "roots" / host).mkdir(parents=True)
+    handles = [run.start(program, root=tmp_path / "roots" / host) for host in ("algo-1", "algo-2")]
+    assert [handle.wait() for handle in handles] == [0, 0], run.lines
+    assert len(set(run.lines)) == 2
+    assert set(run.folder.iterdir()) - set(before) == {run.root, tmp_path / "roots"}
+
+
+def test_a_directory_is_where_modules_and_files_of_the_command_are_found(run):
+    (run.folder / "module.py").write_text("def main(): print('module')\nif __name__ == '__main__': main()")
+    (run.folder / "program.py").write_text("import module; module.main()")
+    (run.folder / "run.sh").write_text("echo shell")
+    for command in (("python3", "-m", "module"), ("python3", "-u", "program.py"), ("sh", "run.sh")):
+        assert run.start(settings={"command": command}).wait() == 0
+    program = "import module; module.main()"
+    assert run.start(program, environment={"PYTHONPATH": "/nowhere"}).wait() == 0
+    assert run.lines == ["module", "module", "shell", "module"]
+
+
+def test_words_that_look_like_files_may_be_none(run):
+    (run.folder / "x").touch()
+    run.start(settings={"command": ("echo", "-m", "x", "y", "z" * 10_000)}, arguments=("x",)).wait()
+    assert run.lines == [f"-m x y {'z' * 10_000} x"]
+
+
+def test_variables_that_lead_programs_astray_lead_only_the_program_astray(run):
+    handle = run.start(environment={"PATH": "/nowhere", "PYTHONHOME": "/nowhere", "LD_PRELOAD": "/nowhere/x.so"})
+    assert handle.wait() == 1
+    assert "No module named 'encodings'" in run.lines[-1] or "encodings" in "".join(run.lines)
 
 
 def test_python3_of_an_entry_point_is_the_images_own(run):
@@ -186,46 +205,6 @@ def _map(folder, missing):
     return file
 
 
-PARENT = """
-import sys, time
-from pathlib import Path
-from localaws.contract import Image, ImageMap
-from localaws.runtimes import Container, ProcessRuntime
-
-folder = Path(sys.argv[1])
-root = folder / "algo-1"
-root.mkdir()
-program = '''
-import os, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(10000)"])
-print(os.getpid(), child.pid)
-time.sleep(10000)
-'''
-images = ImageMap((Image("image", folder, (sys.executable, "-u", "-c", program)),))
-log = lambda line: print(line, flush=True)
-ProcessRuntime(images).start(Container("1", "job", "algo-1", ("algo-1",), "image", root, "ml.m5.large", log))
-time.sleep(10000)
-"""
-
-
-def test_when_we_are_killed_no_container_stays(tmp_path):
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    container, child = map(int, parent.stdout.readline().split())
-    assert alive(container) and alive(child)
-    parent.kill()
-    parent.wait()
-    parent.stdout.close()
-    until(lambda: not alive(container) and not alive(child))
-
-
-def test_a_container_that_we_didnt_let_go_never_begins():
-    """Killed between starting a process and telling the watchdog, localaws closes the pipe at which it waits."""
-    done = subprocess.run(
-        ["sh", "-c", process.GATE, "sh", "echo", "begun"], stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (125, b"")
-
-
 def test_many_containers_at_once_keep_their_output_apart(run):
     outputs = {}
 
@@ -241,9 +220,9 @@ def test_many_containers_at_once_keep_their_output_apart(run):
     assert outputs == {number: [str(number)] * 100 for number in range(10)}
 
 
-def test_sigkill_of_a_container_leaves_its_handle_usable(run):
-    handle = run.start("import os, time; print(os.getpid()); time.sleep(10000)")
-    until(lambda: run.lines)
-    os.kill(int(run.lines[0]), signal.SIGKILL)
+def test_sigkill_of_a_container_leaves_its_handle_usable(run, mark):
+    handle = run.start(f"import time  # {mark}\ntime.sleep(10000)")
+    until(lambda: alive(mark))
+    os.kill(alive(mark)[0], signal.SIGKILL)
     assert handle.wait() == 137
     assert not handle.killed_for_memory

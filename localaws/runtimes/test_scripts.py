@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from localaws.runtimes import CannotRun, private_root
+from localaws.runtimes import CannotRun, namespaces
+from localaws.runtimes.conftest import alive
 
-pytestmark = pytest.mark.usefixtures("only_where_ml_can_be_private")
+pytestmark = pytest.mark.usefixtures("only_where_ml_can_be_private", "processes")
 SCRIPT_MODE = {"command": (sys.executable,), "script_mode": True}
 
 
@@ -92,7 +93,7 @@ def test_hosts_know_each_other_by_name(run):
 
 
 def test_where_no_namespace_can_be_made_the_image_is_refused(run, monkeypatch):
-    monkeypatch.setattr(private_root, "available", lambda: False)
+    monkeypatch.setattr(namespaces, "own_root", lambda: False)
     with pytest.raises(CannotRun, match="runs a script that needs a real /opt/ml"):
         run.start(settings=SCRIPT_MODE, entrypoint=("python3", "-c", ""))
 
@@ -196,6 +197,17 @@ def test_a_script_is_told_to_stop(run, train):
     assert (run.root / "model/so-far").read_text() == "so far"
 
 
+def test_what_a_script_leaves_running_holds_up_nothing(run, train, mark):
+    handle = train(f"""
+        import subprocess, sys
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(10000)  # {mark}"], start_new_session=True)
+        sys.exit("the script ends")
+    """)
+    assert handle.wait(60) == 1
+    assert 'ErrorMessage "the script ends"' in failure(run)
+    assert not alive(mark)
+
+
 @pytest.mark.parametrize(
     ("hyperparameters", "sentence"),
     [
@@ -222,7 +234,7 @@ def test_requirements_that_cant_be_met_are_named(run, train):
 
 
 def test_without_a_script_the_images_algorithm_runs_where_no_namespace_is_needed(run, monkeypatch):
-    monkeypatch.setattr(private_root, "available", lambda: False)
+    monkeypatch.setattr(namespaces, "own_root", lambda: False)
     write(run.folder, {"algorithm.py": "import sys; print('algorithm', *sys.argv[1:])"})
     settings = {**SCRIPT_MODE, "environment": {"SAGEMAKER_TRAINING_MODULE": "algorithm"}}
     assert run.start(settings=settings, arguments=("train",)).wait() == 0

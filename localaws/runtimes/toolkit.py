@@ -33,6 +33,9 @@ OWN = "sagemaker_"
 
 DISTRIBUTIONS = ("sagemaker_mpi_enabled", "sagemaker_parameter_server_enabled", "sagemaker_torch_distributed_enabled",
                  "sagemaker_distributed_dataparallel_enabled", "sagemaker_pytorch_ddp_enabled")  # fmt: skip
+LAST_LINES = 2.0
+"""Seconds for what a script that has ended still had to say."""
+
 CSV, JSON, JSON_LINES, NPY = "text/csv", "application/json", "application/jsonlines", "application/x-npy"
 
 
@@ -98,19 +101,26 @@ def run(command, environment, folder):
     process = subprocess.Popen(command, cwd=folder, env=variables, stderr=subprocess.PIPE)
     if asked:
         process.terminate()
-    last = ""
-    for line in process.stderr:
-        sys.stderr.buffer.write(line)
-        sys.stderr.buffer.flush()
-        last = line.decode(errors="replace").strip() or last
+    last = [""]
+
+    def hand_on():
+        for line in process.stderr:
+            sys.stderr.buffer.write(line)
+            sys.stderr.buffer.flush()
+            last[0] = line.decode(errors="replace").strip() or last[0]
+
+    reader = threading.Thread(target=hand_on, daemon=True)
+    reader.start()
     code = process.wait()
+    # What the script leaves running may hold its output open for ever.
+    reader.join(LAST_LINES)
     if code < 0:
         code = 128 - code
     failure = ML / "output" / "failure"
     if code and not failure.exists():
         shown = " ".join(shlex.quote(part) for part in command)
         failure.parent.mkdir(parents=True, exist_ok=True)
-        failure.write_text(f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{last}"\nCommand "{shown}"')
+        failure.write_text(f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{last[0]}"\nCommand "{shown}"')
     return code
 
 
