@@ -9,3 +9,8 @@ new-step: | $(UV) ## make a step that builds and passes its tests: NAME=impute
 
 bench/train: .venv/.ready .venvs/train/.ready ## train on a million rows beside pandas + XGBoost and LightGBM
 	@$(PY) -m bench.train
+
+soak: soak/models
+.PHONY: soak/models
+soak/models: | $(UV) ## give infer's loader thousands of whole but wrong models: each is refused in a sentence, or answers rightly
+	@FUZZ=3000 $(UV) run --quiet --isolated --locked --no-default-groups --package baton-infer --group test pytest -q -s steps/infer/test_broken_models.py

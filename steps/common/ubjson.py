@@ -1,37 +1,54 @@
-"""Whether a model file is whole: XGBoost's own reader may read beyond the end of one that was cut, and crash.
+"""Reads the content of a model file by the format's own rules: XGBoost's reader may read beyond the end, and crash.
 
 Source of the format: ubjson.org, draft 12; XGBoost writes big-endian numbers and typed arrays.
 """
 
 import json
+import struct
+import sys
+from array import array
+from typing import Any
 
-_SIZES = {"i": 1, "U": 1, "C": 1, "I": 2, "l": 4, "d": 4, "L": 8, "D": 8, "T": 0, "F": 0, "Z": 0, "N": 0}
+_NUMBERS = {"i": "b", "U": "B", "I": "h", "l": "i", "L": "q", "d": "f", "D": "d"}
+"""The format's numbers as the struct and array modules name them."""
+
+_SIGNS = {"T": True, "F": False, "Z": None}
 _INTEGERS = "iUIlL"
+DEEPEST = 64
+"""Objects and arrays within each other; a model has nine."""
 
 
 class Broken(ValueError):
-    """The content isn't one whole UBJSON object."""
+    """The content isn't one whole object of UBJSON or JSON."""
 
 
-def is_whole(content: bytes) -> bool:
-    """Return whether the content is exactly one object of UBJSON or JSON."""
-    try:
-        if content[:1] == b"{" and content[1:].lstrip()[:1] in (b'"', b"}") and _is_json(content):
-            return True
-        reader = _Reader(content)
-        if reader.marker() != "{":
-            return False
-        reader.object()
-        return reader.place == len(content)
-    except (Broken, RecursionError):
-        return False
+def decode(content: bytes) -> dict[str, Any]:
+    """Return the one object that the content is, UBJSON or JSON; arrays of one type of number are array.array.
+
+    Raises:
+        Broken: it is cut, goes on behind the object, names a member twice, is nested too deep, or is something else.
+    """
+    if content[:1] == b"{" and content[1:].lstrip()[:1] in (b'"', b"}"):
+        try:
+            found = json.loads(content, object_pairs_hook=_members)
+            if isinstance(found, dict):
+                return found
+        except (ValueError, RecursionError):
+            pass  # As UBJSON, such a beginning is rare but possible.
+    reader = _Reader(content)
+    if reader.marker() != "{":
+        raise Broken
+    found = reader.value("{", 0)
+    if reader.place != len(content):
+        raise Broken
+    return found
 
 
-def _is_json(content: bytes) -> bool:
-    try:
-        return isinstance(json.loads(content), dict)
-    except ValueError:
-        return False
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Broken
+    return found
 
 
 class _Reader:
@@ -57,47 +74,68 @@ class _Reader:
             return True
         return False
 
-    def length(self) -> int:
+    def _number(self, kind: str) -> Any:
+        form = struct.Struct(f">{_NUMBERS[kind]}")
+        return form.unpack(self.skip(form.size))[0]
+
+    def _length(self) -> int:
         kind = self.marker()
         if kind not in _INTEGERS:
             raise Broken
-        return int.from_bytes(self.skip(_SIZES[kind]), "big", signed=kind != "U")
+        return self._number(kind)
 
-    def value(self, kind: str) -> None:
-        if kind == "{":
-            self.object()
-        elif kind == "[":
-            self.array()
-        elif kind in "SH":
-            self.skip(self.length())
-        elif kind in _SIZES:
-            self.skip(_SIZES[kind])
-        else:
+    def _text(self) -> str:
+        try:
+            return self.skip(self._length()).decode()
+        except UnicodeDecodeError:
+            raise Broken from None
+
+    def value(self, kind: str, depth: int) -> Any:
+        if depth > DEEPEST:
             raise Broken
+        if kind == "{":
+            return self._object(depth)
+        if kind == "[":
+            return self._array(depth)
+        if kind in _NUMBERS:
+            return self._number(kind)
+        if kind in _SIGNS:
+            return _SIGNS[kind]
+        if kind in ("S", "H"):
+            return self._text()
+        if kind == "C":
+            return chr(self.skip(1)[0])
+        raise Broken
 
     def _form(self) -> tuple[str, int | None]:
         kind = self.marker() if self._next_is("$") else ""
-        count = self.length() if self._next_is("#") else None
-        if (kind and count is None) or (count is not None and count < 0):
+        count = self._length() if self._next_is("#") else None
+        # Signs take no byte: a few bytes could stand for any number of them.
+        if (kind and count is None) or (count is not None and count < 0) or kind in _SIGNS:
             raise Broken
         return kind, count
 
-    def array(self) -> None:
+    def _array(self, depth: int) -> Any:
         kind, count = self._form()
-        if kind in _SIZES and count is not None:
-            self.skip(_SIZES[kind] * count)
-        elif count is not None:
-            for _ in range(count):
-                self.value(kind or self.marker())
-        else:
-            while not self._next_is("]"):
-                self.value(self.marker())
+        if kind in _NUMBERS and count is not None:
+            numbers = array(_NUMBERS[kind])
+            numbers.frombytes(self.skip(numbers.itemsize * count))
+            if sys.byteorder == "little":
+                numbers.byteswap()
+            return numbers
+        if count is not None:
+            return [self.value(kind or self.marker(), depth + 1) for _ in range(count)]
+        found = []
+        while not self._next_is("]"):
+            found.append(self.value(self.marker(), depth + 1))
+        return found
 
-    def object(self) -> None:
+    def _object(self, depth: int) -> dict[str, Any]:
         kind, count = self._form()
-        while count is None or count > 0:
+        found: list[tuple[str, Any]] = []
+        while len(found) != count:
             if count is None and self._next_is("}"):
-                return
-            self.skip(self.length())
-            self.value(kind or self.marker())
-            count = None if count is None else count - 1
+                break
+            name = self._text()
+            found.append((name, self.value(kind or self.marker(), depth + 1)))
+        return _members(found)

@@ -1,23 +1,16 @@
 """Test rows and model archives in, labels and probabilities out."""
 
-import gzip
-import io
-import tarfile
-import zlib
 from pathlib import Path
 
 import numpy as np
-import xgboost
 
-from steps.common import paths, table
+from steps.common import model, paths, table
 from steps.common.failure import StepFailed
 from steps.common.schema import Schema
-from steps.common.ubjson import is_whole
 
 NO_CHAMPION = "none"
 """Name of the object that stands where a champion's archive would be: processing inputs are never optional."""
 
-MODEL = "xgboost-model"
 LABELS = (0.0, 1.0)
 
 
@@ -33,45 +26,19 @@ def find_archive(folder: Path) -> Path:
     return archives[0]
 
 
-def load(archive: Path) -> xgboost.Booster:
-    """Return the model of an archive.
-
-    Raises:
-        StepFailed: the archive or the model in it is truncated or something else.
-    """
-    place = f"input {archive.parent.name}, {archive.name}"
-    try:
-        # Read to the end, where gzip keeps its checksum; tar would stop before.
-        with tarfile.open(fileobj=io.BytesIO(gzip.decompress(archive.read_bytes())), mode="r:") as tar:
-            members = [member for member in tar if member.name.removeprefix("./") == MODEL and member.isfile()]
-            content = tar.extractfile(members[0]).read() if members else None
-    except (tarfile.TarError, EOFError, OSError, zlib.error):
-        raise StepFailed(f"{place}: truncated, or not a model archive.") from None
-    if content is None:
-        raise StepFailed(f"{place}: holds no {MODEL}.")
-    booster = xgboost.Booster()
-    try:
-        if not is_whole(content):  # XGBoost may crash for one that was cut.
-            raise ValueError
-        booster.load_model(bytearray(content))
-    except (xgboost.core.XGBoostError, ValueError):
-        raise StepFailed(f"{place}: its {MODEL} is truncated, or no model.") from None
-    return booster
-
-
 def probabilities(archive: Path, features: np.ndarray) -> np.ndarray:
     """Return what the archive's model makes of each row (float64).
 
     Raises:
         StepFailed: the archive can't be read, its model takes another number of features or gives no probabilities.
     """
-    booster = load(archive)
     place = f"input {archive.parent.name}, {archive.name}"
-    if booster.num_features() != features.shape[1]:
+    loaded = model.Model(model.unpack(archive, place), f"{place}: its {model.MODEL}")
+    if loaded.features != features.shape[1]:
         raise StepFailed(
-            f"{place}: the model takes {booster.num_features()} features, the test rows have {features.shape[1]}."
+            f"{place}: the model takes {loaded.features} features, the test rows have {features.shape[1]}."
         )
-    scores = booster.inplace_predict(features, validate_features=False).astype(np.float64)
+    scores = loaded.predict(features).astype(np.float64)
     if scores.ndim != 1 or not ((scores >= 0) & (scores <= 1)).all():
         raise StepFailed(f"{place}: the model doesn't give one probability a row; its objective is another one.")
     return scores

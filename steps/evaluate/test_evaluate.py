@@ -154,7 +154,7 @@ def test_a_worse_model_is_not_shown_as_good(job):
 TEST, MODEL, CHAMPION = "test/part-algo-1.csv", "model/model.tar.gz", "champion/none"
 ONE_CLASS = "input test, column severity: no rows with the label 0; an AUC with its interval needs two of each."
 TRUNCATED = "input model, model.tar.gz: truncated, or not a model archive."
-NO_MODEL = "input model, model.tar.gz: its xgboost-model is truncated, or no model."
+NO_MODEL = "input model, model.tar.gz: its xgboost-model is truncated, damaged or no model."
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ NO_MODEL = "input model, model.tar.gz: its xgboost-model is truncated, or no mod
         (MODEL, b"\x1f\x8b" + bytes(100), TRUNCATED),
         (MODEL, archive(b"x", "other"), "input model, model.tar.gz: holds no xgboost-model."),
         (MODEL, archive(b""), NO_MODEL),
-        (MODEL, archive(b"{}"), NO_MODEL),
+        (MODEL, archive(b"{}"), f"{NO_MODEL.partition(' is ')[0]} is damaged: learner is missing or of another type."),
         (CHAMPION, None, "input champion: 0 files where one model archive belongs."),
     ],
 )  # fmt: skip
@@ -201,6 +201,30 @@ def test_a_model_that_was_cut_is_refused(job, share):
     prepared(job, archive(content[: int(len(content) * share)]))
     assert main() == 1
     assert job.read("output/message") == NO_MODEL
+
+
+@pytest.mark.parametrize(
+    ("input_name", "old", "new", "said"),
+    [
+        ("model", 'left_children":[1', 'left_children":[9999', "tree 0: a child lies outside the tree"),
+        ("model", 'base_score":"[', 'base_score":"[nan,', "base_score isn't one finite number for each output"),
+        (
+            "champion",
+            'split_indices":[1',
+            'split_indices":[77',
+            "tree 0: a split is on a feature that the model doesn't have",
+        ),
+    ],
+)
+def test_a_whole_but_wrong_model_is_refused(job, good, input_name, old, new, said):
+    text = bytes(xgboost.Booster(model_file=bytearray(model())).save_raw("json")).decode()
+    assert old in text
+    wrong = archive(text.replace(old, new, 1).encode())
+    prepared(job, good, good)
+    job.write(f"processing/input/{input_name}/model.tar.gz", wrong)
+    code, output = job.run("evaluate")
+    assert (code, output) == (1, f"input {input_name}, model.tar.gz: its xgboost-model is damaged: {said}.\n")
+    assert job.files("processing/output") == []
 
 
 def test_a_model_that_gives_no_probabilities_is_refused(job):

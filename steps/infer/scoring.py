@@ -2,20 +2,15 @@
 
 import csv
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import xgboost
 
-from steps.common import table
+from steps.common import model, table
 from steps.common.failure import StepFailed
+from steps.common.model import MODEL, SCHEMA, noted_digest
 from steps.common.schema import NotASchema, Schema
-from steps.common.ubjson import is_whole
-
-MODEL, SCHEMA, METADATA = "xgboost-model", "schema.json", "metadata.json"
-"""Files of the archive that the train step leaves."""
 
 
 @dataclass(frozen=True)
@@ -51,21 +46,14 @@ class Model:
         except NotASchema as error:
             raise StepFailed(f"model archive: {error}") from None
         content = (folder / MODEL).read_bytes()
-        self._booster = xgboost.Booster()
-        try:
-            # XGBoost may crash for a file that was cut, and can be led astray by a damaged one.
-            if not is_whole(content) or _noted_digest(folder) not in (None, hashlib.sha256(content).hexdigest()):
-                raise ValueError
-            self._booster.load_model(bytearray(content))
-        except (xgboost.core.XGBoostError, ValueError):
-            raise StepFailed(f"model archive: {MODEL} is truncated, damaged or no model.") from None
+        if noted_digest(folder) not in (None, hashlib.sha256(content).hexdigest()):
+            raise StepFailed(f"model archive: {MODEL} is truncated, damaged or no model.")
+        self._model = model.Model(content, f"model archive: {MODEL}")
         # Requests run side by side; a second thread for one of them would only be in their way.
-        self._booster.set_param({"nthread": 1})
+        self._model.set_threads(1)
         width = len(self.schema.columns)
-        if self._booster.num_features() != width:
-            raise StepFailed(
-                f"model archive: the model takes {self._booster.num_features()} features, {SCHEMA} has {width}."
-            )
+        if self._model.features != width:
+            raise StepFailed(f"model archive: the model takes {self._model.features} features, {SCHEMA} has {width}.")
 
     def score(self, text: str) -> Scores:
         """Score CSV text without header, one row a line; safe to call from several threads."""
@@ -74,18 +62,8 @@ class Model:
         kept = np.ones(len(features), bool)
         kept[[reject.row - 1 for reject in rejected]] = False
         if kept.any():
-            probabilities[kept] = self._booster.inplace_predict(features[kept], validate_features=False)
+            probabilities[kept] = self._model.predict(features[kept])
         return Scores(probabilities, rejected)
-
-
-def _noted_digest(folder: Path) -> str | None:
-    """Return what training noted of the model; archives of other makers have no note."""
-    try:
-        return json.loads((folder / METADATA).read_text(encoding="utf-8")).get("model_sha256")
-    except FileNotFoundError:
-        return None
-    except (ValueError, AttributeError):
-        raise StepFailed(f"model archive: {METADATA} is truncated or no JSON object.") from None
 
 
 def parse(text: str, schema: Schema) -> tuple[np.ndarray, list[Rejected]]:

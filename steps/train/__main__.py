@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steps.common import failure, log, paths
+from steps.common import failure, log, model, paths
 from steps.common.atomic import write_all
 from steps.common.ending import end
 from steps.common.failure import StepFailed
@@ -90,18 +90,12 @@ def _model_files(
         "features": training.names,
         "hyperparameters": given,
         "metrics": trained.metrics,
-        "model_sha256": hashlib.sha256(trained.model).hexdigest(),
         "rounds": trained.rounds,
         "training_rows": trained.rows,
         "xgboost": xgboost.__version__,
     }
-    files: dict[Path, bytes | str] = {
-        folder / "xgboost-model": trained.model,
-        folder / "metadata.json": json.dumps(metadata, indent=1, sort_keys=True) + "\n",
-    }
-    if training.names == Schema.read().names:
-        files[folder / "schema.json"] = SCHEMA.read_bytes()
-    return files
+    known = training.names == Schema.read().names
+    return model.files(folder, trained.model, metadata, SCHEMA.read_bytes() if known else None)
 
 
 if __name__ == "__main__":
