@@ -24,7 +24,7 @@ import urllib.error
 from pathlib import Path
 from typing import Any
 
-from localaws import process
+from localaws import environment, process
 from localaws.contract import InvalidImageMap
 from localaws.process import NotRunning
 from localaws.settings import Settings, WrongSetting
@@ -107,6 +107,7 @@ def _folder(settings: Settings) -> Path:
 
 
 def _serve(options: argparse.Namespace) -> None:
+    environment.keep_own()
     process.log_to()
     settings = _settings(options)
     _folder(settings)

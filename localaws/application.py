@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from localaws import api, wire
+from localaws import api, disk, wire
 from localaws.access import enforce
 from localaws.clock import Clock
 from localaws.contract import ImageMap
@@ -26,7 +26,6 @@ from localaws.engine.tuning import Tuning
 from localaws.events import outbox
 from localaws.events.delivery import Deliveries
 from localaws.events.schedules import Schedules
-from localaws.jobs import outputs
 from localaws.runtimes import ProcessRuntime
 from localaws.settings import Settings
 from localaws.store import Store
@@ -50,7 +49,7 @@ class Application:
         self.settings = settings
         settings.state.mkdir(parents=True, exist_ok=True)
         self.scratch = settings.state / "scratch"
-        outputs.remove(self.scratch)
+        disk.remove(self.scratch)
         self.store = Store(settings.state / "localaws.db")
         self.identity = self._identity()
         self.clock = Clock(self.store)

@@ -6,10 +6,13 @@ that run: theirs are the files that fill a disk, and a step that fails for it gi
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
+import shutil
 import sqlite3
+import subprocess
 from pathlib import Path
 
 from localaws.errors import ApiError
@@ -64,3 +67,13 @@ def is_full(error: Exception, folder: Path) -> bool:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         return code == sqlite3.SQLITE_FULL or (code in _SQLITE and free(folder) < FULL)
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder with whatever a program made of it: folders that it closed, or nested a thousand deep."""
+    with contextlib.suppress(OSError, RecursionError):
+        shutil.rmtree(folder)
+    if os.path.lexists(folder):
+        for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+            with contextlib.suppress(OSError):
+                subprocess.run([*command, "--", str(folder)], capture_output=True, check=False)

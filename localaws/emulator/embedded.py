@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -27,6 +26,7 @@ from xml.sax.saxutils import escape
 from localaws import disk
 from localaws.access import policies
 from localaws.access.front import Refused, refuse
+from localaws.emulator import functions
 from localaws.emulator.persistence import Files
 from localaws.errors import ApiError, InternalFailure
 
@@ -76,25 +76,20 @@ def load(port: int, state: Path, emit: Emit) -> Embedded:
     }
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID"):
         os.environ.pop(name, None)
-    _unpack_functions_in(state / "functions")
+    functions.make_folder(state / "functions")
+    tempfile.tempdir = str(state / "functions")
     from ministack import app as ministack
     from ministack.core import hypercorn_compat
 
     hypercorn_compat.install()
     _own_delivery(ministack, emit)
     _own_roles(ministack)
+    functions.own_environment(ministack, state / "functions")
     _own_principals(ministack)
     _whole_alarms(ministack)
     _own_metrics_of_alarms(ministack)
     _whole_bus_policies(ministack)
     return Embedded(ministack, Files(ministack), state)
-
-
-def _unpack_functions_in(folder: Path) -> None:
-    """Put temporary files where each start clears them: ministack leaves the code of functions that ran."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    tempfile.tempdir = str(folder)
 
 
 class Embedded:

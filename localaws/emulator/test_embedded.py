@@ -1,6 +1,7 @@
 """What localaws reaches into of the embedded emulator: each private function has to do here what it is taken for."""
 
 import json
+import sys
 import time
 import zipfile
 from io import BytesIO
@@ -9,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from localaws.conftest import REGION, Server
+from localaws.environment import INHERITED
 
 CODE = """\
 import boto3, json, os
 def handle(event, context):
+    if event.get("run"):
+        return eval(event["run"])
     who = boto3.client("sts").get_caller_identity()["Arn"]
     if event.get("list"):
         boto3.client("s3").list_objects_v2(Bucket=event["list"])
@@ -29,20 +33,62 @@ def server(tmp_path):
     server.close()
 
 
-def function(account, name="told", **more):
+def function(account, name="told", runtime="python3.11", **more):
     """Make a function that says who it is; its role has no policy but what is given."""
     role = account.role(f"{name}-role", *more.pop("statements", ()), trust=TRUST)
     archive = BytesIO()
     with zipfile.ZipFile(archive, "w") as target:
         target.writestr("told.py", CODE)
+        target.writestr("bootstrap", BOOTSTRAP)
     account.client("lambda").create_function(
-        FunctionName=name, Runtime="python3.11", Role=role, Handler="told.handle", Code={"ZipFile": archive.getvalue()}
+        FunctionName=name, Runtime=runtime, Role=role, Handler="told.handle", Code={"ZipFile": archive.getvalue()}
     )
 
 
 def invoke(account, name="told", **event):
     answer = account.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
     return answer.get("FunctionError"), json.loads(answer["Payload"].read())
+
+
+BOOTSTRAP = (
+    f"#!{sys.executable}\n"
+    + """
+import json, os, urllib.request
+api = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation/"
+while True:
+    with urllib.request.urlopen(api + "next") as event:
+        asked, id = json.load(event), event.headers["Lambda-Runtime-Aws-Request-Id"]
+    urllib.request.urlopen(api + id + "/response", json.dumps(eval(asked["run"])).encode()).close()
+"""
+)
+
+
+@pytest.fixture
+def watched(tmp_path, monkeypatch):
+    """A localaws of a shell with a token, a profile and settings."""
+    given = {"A_TOKEN_OF_OURS": "secret", "AWS_PROFILE": "ours", "LC_TIME": "C", "LOCALAWS_DUPLICATE_EVENTS": "0"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    server = Server(tmp_path)
+    for name in given:
+        monkeypatch.delenv(name)
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("runtime", ["python3.11", "provided.al2023"])
+def test_functions_have_no_more_of_our_environment_than_jobs(watched, tmp_path, runtime):
+    account = watched.account("555555555555")
+    function(account, runtime=runtime)
+    _, told = invoke(account, run="dict(os.environ)")
+    allowed = {*INHERITED, "HOME", "TMPDIR", "PYTHONPATH"}
+    rest = {name for name in told if name not in allowed and not name.startswith(("AWS_", "LAMBDA_", "_", "LC_"))}
+    assert all(name.startswith("MINISTACK_") for name in rest), rest
+    assert told["LC_TIME"] == "C" and "AWS_PROFILE" not in told
+    assert Path(told["HOME"]).is_relative_to(tmp_path) and Path(told["TMPDIR"]).is_relative_to(tmp_path)
+    # What started the function is localaws itself, which has forgotten them too.
+    _, parent = invoke(account, run="open(f'/proc/{os.getppid()}/environ').read()")
+    assert "LOCALAWS_DUPLICATE_EVENTS" in parent and "A_TOKEN_OF_OURS" not in parent
 
 
 def test_functions_leave_nothing_outside_of_the_state(tmp_path, monkeypatch):

@@ -19,7 +19,6 @@ from localaws.access import enforce, images
 from localaws.contract import JobContext, Outcome
 from localaws.engine.joblogs import JobLog
 from localaws.engine.kinds import FINAL, JOB_TYPES, TRAINING, TRANSFORM, TUNING
-from localaws.jobs import outputs
 from localaws.store import Key, Record
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ class Jobs:
     def _execute(self, record: Record, stopped: threading.Event) -> Outcome:
         app, key = self._app, record.key
         folder = app.scratch / key.kind / key.account / key.name
-        outputs.remove(folder)
+        disk.remove(folder)
         role = self._role(record)
         log = JobLog(app, key, role)
         try:
@@ -207,7 +206,7 @@ class Jobs:
             return Outcome("Failed", failure_reason=told)
         finally:
             # First the room, then what needs some.
-            outputs.remove(folder)
+            disk.remove(folder)
             log.close()
 
     def _role(self, record: Record) -> str | None:

@@ -6,9 +6,7 @@ import contextlib
 import errno
 import io
 import os
-import shutil
 import stat
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -159,13 +157,3 @@ def message(root: Path, name: str, most: int) -> str | None:
         # A character has four bytes at most.
         return stream.read(4 * most).decode(errors="replace")[:most].strip() or None
     return None
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder with whatever a container made of it: folders that it closed, or nested a thousand deep."""
-    with contextlib.suppress(OSError, RecursionError):
-        shutil.rmtree(folder)
-    if os.path.lexists(folder):
-        for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
-            with contextlib.suppress(OSError):
-                subprocess.run([*command, "--", str(folder)], capture_output=True, check=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from localaws import disk
 from localaws.jobs import outputs
 from localaws.jobs.test_processing import request
 from localaws.jobs.test_training import outcome_of
@@ -146,7 +147,7 @@ def test_what_no_object_can_hold_fails_with_a_sentence(bucket, image, job, progr
     assert outcome.status == "Failed", job.text()
     assert outcome.failure_reason.startswith("ClientError: ") and sentence in outcome.failure_reason
     assert bucket.keys("out") == []
-    outputs.remove(job.folder)
+    disk.remove(job.folder)
     assert not job.folder.exists()
 
 
@@ -189,9 +190,9 @@ for name in ("closed", "closed/within"):
 open("closed/within/a", "w").close()
 for name in ("closed/within", "closed"):
     os.chmod(name, 0)
-from localaws.jobs import outputs
+from localaws import disk
 from pathlib import Path
-outputs.remove(Path(sys.argv[1]))
+disk.remove(Path(sys.argv[1]))
 print(os.path.exists(sys.argv[1]))
 """
     as_another = [] if os.geteuid() else ["setpriv", "--reuid=65534", "--clear-groups"]
