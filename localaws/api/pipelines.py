@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from localaws.access import roles
@@ -193,6 +194,7 @@ def _from_s3(call: Call, place: dict[str, str]) -> str:
     version_id = {"VersionId": place["VersionId"]} if "VersionId" in place else {}
     try:
         client = call.app.client("s3", call.account, call.region)
-        return client.get_object(Bucket=bucket, Key=key, **version_id)["Body"].read().decode()
+        with contextlib.closing(client.get_object(Bucket=bucket, Key=key, **version_id)["Body"]) as body:
+            return body.read().decode()
     except Exception as error:
         raise Invalid(f"Unable to read the pipeline definition at s3://{bucket}/{key}: {error}") from error

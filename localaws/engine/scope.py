@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,9 @@ class ExecutionScope:
         place, key = urlsplit(uri), self._record.key
         client = self._app.client("s3", key.account, key.region, self._record.body["_role"], key.name)
         try:
-            text = client.get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"].read()
+            answer = client.get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))
+            with contextlib.closing(answer["Body"]) as body:
+                text = body.read()
             return json.loads(text)
         except client.exceptions.ClientError as error:
             raise LookupError(uri) from error

@@ -17,6 +17,9 @@ from typing import Any
 PING = 2.0
 """Seconds within which a container must answer /ping."""
 
+MOST = 1 << 20
+"""Bytes of an answer to /ping or /execution-parameters."""
+
 AGAIN = 0.05
 """Seconds before the next attempt at /ping."""
 
@@ -46,12 +49,13 @@ class Server:
         self._timeout = timeout
         self._retries = retries
         self._local = threading.local()
+        self._connections: list[http.client.HTTPConnection] = []
 
     def wait(self, ended: Callable[[], bool]) -> bool:
         """Wait for /ping to answer 200; False when `ended` said so first."""
         while not ended():
             try:
-                if self._once("GET", "/ping", PING).status == 200:
+                if self._once("/ping")[0] == 200:
                     return True
             except (OSError, http.client.HTTPException):
                 pass
@@ -61,11 +65,16 @@ class Server:
     def parameters(self) -> dict[str, Any]:
         """Return what /execution-parameters says: nothing where the container doesn't know it."""
         try:
-            response = self._once("GET", "/execution-parameters", PING)
-            given = json.loads(response.read())
+            status, content = self._once("/execution-parameters")
+            given = json.loads(content)
         except (OSError, http.client.HTTPException, ValueError):
             return {}
-        return given if response.status == 200 and isinstance(given, dict) else {}
+        return given if status == 200 and isinstance(given, dict) else {}
+
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in self._connections:
+            connection.close()
 
     def invoke(self, body: bytes, content_type: str | None, accept: str | None, chunked: bool = False) -> Answer:
         """Send one payload, again where it failed on the container's side. Raises Rejected."""
@@ -101,6 +110,7 @@ class Server:
             self._forget()
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
         self._local.connection = connection
+        self._connections.append(connection)
         return self._ask(connection, body, headers, chunked)
 
     def _ask(
@@ -111,10 +121,12 @@ class Server:
         return connection.getresponse()
 
     def _forget(self) -> None:
+        self._connections.remove(self._local.connection)
         self._local.connection.close()
         self._local.connection = None
 
-    def _once(self, method: str, path: str, timeout: float) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
-        connection.request(method, path)
-        return connection.getresponse()
+    def _once(self, path: str) -> tuple[int, bytes]:
+        with contextlib.closing(http.client.HTTPConnection(self._host, self._port, timeout=PING)) as connection:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read(MOST)

@@ -101,6 +101,8 @@ class Sender:
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
+        for server in self._servers:
+            server.close()
 
     def transform(self, source: Path, target: Path, uri: str) -> None:
         """Transform one object's file into its output's. Raises JobFailed, naming the object by its URI."""

@@ -11,7 +11,10 @@ from pathlib import Path
 import docker as sdk
 import pytest
 
+from localaws import disk
 from localaws.contract import Image, ImageMap
+from localaws.jobs import outputs
+from localaws.jobs.failure import JobFailed
 from localaws.runtimes import CannotRun
 from localaws.runtimes.docker import DockerRuntime
 from localaws.runtimes.docker.instances import Size
@@ -126,6 +129,43 @@ os.symlink("..", "/opt/ml/up")
     for name in ("passwd", "up"):
         assert not (jobs.root() / name).exists()
         assert f"localaws: the link {name} leads out of /opt/ml." in jobs.log
+
+
+ATTACKS = {
+    "a pipe": "os.mkfifo(told)",
+    "a link": "os.symlink('/etc/passwd', told)",
+    "a link to a device": "os.symlink('/dev/zero', told)",
+    "a link of its folder": "os.rmdir('/opt/ml/output'); os.symlink('/etc', '/opt/ml/output')",
+    "a socket": "import socket; socket.socket(socket.AF_UNIX).bind(told)",
+    "folders without end": "for _ in range(3000): os.mkdir('d'); os.chdir('d')",
+    "names that lead astray": "for name in ('.a.tar', '.a.new'): os.symlink('/etc/passwd', name)\nos.chmod('a', 0)",
+    "a process that holds its output": "if os.fork() == 0:\n    import time\n    os.setsid()\n    time.sleep(1000)",
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_what_a_container_leaves_holds_up_nothing_and_tells_nothing(jobs, attack):
+    outside = Path("/etc/passwd").read_bytes()
+    program = f"""
+import os
+os.makedirs("/opt/ml/output")
+os.makedirs("/opt/ml/model")
+os.chdir("/opt/ml/model")
+open("a", "w").write("a")
+told = "/opt/ml/output/message"
+{ATTACKS[attack]}
+"""
+    assert jobs.run(program) == 0, jobs.log
+    root = jobs.root()
+    assert outputs.message(root, "output/message", 1024) is None
+    if attack in ("folders without end", "names that lead astray"):
+        with pytest.raises(JobFailed, match=r"bytes, which no object's key|is a link to something outside of model"):
+            outputs.files_below(root / "model", root.parent)
+    else:
+        assert set(outputs.files_below(root / "model", root.parent)) == {"a"}
+    assert Path("/etc/passwd").read_bytes() == outside
+    disk.remove(root)
+    assert not root.exists()
 
 
 @pytest.mark.parametrize(("end", "code"), [("sys.exit(3)", 3), ("pass", 0)])
@@ -290,7 +330,10 @@ def test_a_program_that_is_not_there_is_reported_and_leaves_nothing(jobs, client
 
 STARTER = """
 import pathlib, sys
+from localaws import disk
 from localaws.contract import Image, ImageMap
+from localaws.jobs import outputs
+from localaws.jobs.failure import JobFailed
 from localaws.runtimes.base import Container
 from localaws.runtimes.docker import DockerRuntime
 image, folder = sys.argv[1], pathlib.Path(sys.argv[2])
@@ -341,7 +384,10 @@ def test_the_next_start_removes_what_is_left_where_the_watchdog_died_too(starter
 
 IN_A_CONTAINER = """
 import os, pathlib, shutil, sys, urllib.request
+from localaws import disk
 from localaws.contract import Image, ImageMap
+from localaws.jobs import outputs
+from localaws.jobs.failure import JobFailed
 from localaws.runtimes.base import Container
 from localaws.runtimes.docker import DockerRuntime
 image, folder = sys.argv[1], pathlib.Path("/state")

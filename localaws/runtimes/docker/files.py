@@ -7,6 +7,7 @@ user's then, and the engine gives it back to us through its copy function, which
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import socket
@@ -82,12 +83,13 @@ def _claim_files(container: Any, root: Path) -> None:
     for path in list(_all(root)):
         if path.is_file() and not path.is_symlink() and not os.access(path, os.R_OK):
             chunks, _ = container.get_archive(f"{ML}/{path.relative_to(root).as_posix()}")
-            packed = path.with_name(f".{path.name}.tar")
+            # Beside the folder: in it, a link of the container's may have any name.
+            packed, path_new = (root.with_name(f"{root.name}.{name}") for name in ("packed", "unpacked"))
             with packed.open("wb") as file:
                 file.writelines(chunks)
             with tarfile.open(packed) as tar:
                 content = tar.extractfile(tar.next())
-                mode, path_new = path.stat().st_mode, path.with_name(f".{path.name}.new")
+                mode = path.stat().st_mode
                 with path_new.open("wb") as file:
                     while block := content.read(1 << 20):
                         file.write(block)
@@ -99,8 +101,13 @@ def _claim_files(container: Any, root: Path) -> None:
 def _all(root: Path) -> Iterator[Path]:
     """The folder and what is below it; links are shown and not followed."""
     yield root
-    for folder, folders, names in os.walk(root):
-        yield from (Path(folder, name) for name in (*folders, *names))
+    folders = [root]
+    while folders:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as found:
+            for entry in found:
+                yield Path(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
 
 
 def _is_folder(path: Path) -> bool:
