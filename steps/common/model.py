@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from steps.common import jsontext
 from steps.common.failure import StepFailed
 from steps.common.ubjson import Broken, decode
 
@@ -41,7 +42,7 @@ def files(folder: Path, model: bytes, metadata: Mapping[str, Any], schema: bytes
     noted = {**metadata, "model_sha256": hashlib.sha256(model).hexdigest()}
     found: dict[Path, bytes | str] = {
         folder / MODEL: model,
-        folder / METADATA: json.dumps(noted, indent=1, sort_keys=True) + "\n",
+        folder / METADATA: jsontext.dumps(noted, sort_keys=True) + "\n",
     }
     return found if schema is None else {**found, folder / SCHEMA: schema}
 

@@ -32,11 +32,11 @@ def processing_output(name: str) -> Path:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Return the files below a folder, sorted by path; hidden ones and empty folders don't count."""
+    """Return the files below a folder, sorted by path; hidden ones (`.`, `_`) and empty folders don't count."""
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
     )
 
 

@@ -1,11 +1,10 @@
 """Entry point of the evaluate image: a processing job's container."""
 
-import json
 from typing import Any
 
 import numpy as np
 
-from steps.common import failure, log, paths
+from steps.common import failure, jsontext, log, paths
 from steps.common.atomic import write_all
 from steps.common.ending import end
 from steps.common.schema import Schema
@@ -27,7 +26,7 @@ def main() -> int:
     output = paths.processing_output("evaluation")
     write_all(
         {
-            output / "evaluation.json": json.dumps(evaluation, indent=1, allow_nan=False) + "\n",
+            output / "evaluation.json": jsontext.dumps(evaluation) + "\n",
             output / "report.html": report.render(evaluation, Schema.read().label_names),
         }
     )

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from steps.common import model, paths, table
+from steps.common import model, paths, reader
 from steps.common.failure import StepFailed
+from steps.common.files import CSV
+from steps.common.layout import LARGEST_SINGLE, Layout, one_of
 from steps.common.schema import Schema
 
 NO_CHAMPION = "none"
@@ -45,17 +47,24 @@ def probabilities(archive: Path, features: np.ndarray) -> np.ndarray:
 
 
 def read_test(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels (rows) and features (rows × columns, NaN where missing) of the label-first CSV files.
+    """Return labels (rows) and features (rows × columns, NaN where missing) of the label-first files.
 
     Raises:
         StepFailed: naming file, row and column at fault; or no rows, or too few of a class.
     """
-    files = [file for file in paths.files_below(folder) if file.stat().st_size]
+    files = reader.listed(folder)
     if not files:
         raise StepFailed(f"input {folder.name}: no row to measure on.")
-    names = Schema.read().label_first(table.width(files[0]))
-    numbers = [np.frombuffer(table.read(file, names, allowed={names[0]: LABELS})) for file in files]
-    rows = np.concatenate(numbers).reshape(-1, len(names))
+    schema = Schema.read()
+    own = schema.layout([schema.label, *schema.names], {schema.label: one_of(LABELS)}, largest=LARGEST_SINGLE)
+    source = reader.look(files[0], own)
+    layout = own
+    if source.format == CSV and source.names is None:
+        names = schema.label_first(source.width)
+        layout = own if names == list(own.names) else Layout(tuple(names), checks={names[0]: one_of(LABELS)})
+    rows, names = reader.read(files, layout), layout.names
+    if layout is own:
+        rows[:, 1:] = schema.codes(rows[:, 1:])
     for label in LABELS:
         count = int((rows[:, 0] == label).sum())
         if count < 2:

@@ -162,8 +162,8 @@ NO_MODEL = "input model, model.tar.gz: its xgboost-model is truncated, damaged o
     [
         (TEST, None, "input test: no row to measure on."),
         (TEST, "", "input test: no row to measure on."),
-        (TEST, "\n", "part-algo-1.csv: the file is empty."),
-        (TEST, "severity,a,b\n", "part-algo-1.csv, row 1: a header line, where none belongs."),
+        (TEST, "\n", "input test: no row to measure on."),
+        (TEST, "severity,bi_rads,age,shape,density\n", "part-algo-1.csv, header line: column margin is missing."),
         (TEST, "1,5,67,3,5,3\n1,5\n", "part-algo-1.csv, row 2: 2 columns where 6 belong."),
         (TEST, "1,5,67,old,5,3\n", "part-algo-1.csv, row 1, column shape: not a number."),
         (TEST, "0.5,5,67,3,5,3\n", "part-algo-1.csv, row 1, column severity: not 0 or 1."),

@@ -82,12 +82,12 @@ ROW = "5,67,3,5,3,1\n"
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "table.csv: the file is empty."),
+        ("\n \n", "input data, column severity: no row has the label 0; both classes are needed."),
         (ROW + "5,67,3,5,3\n", "table.csv, row 2: 5 columns where 6 belong."),
         (ROW + "5,old,3,5,3,1\n", "table.csv, row 2, column age: not a number."),
         (ROW + "5,67,3,5,nan,1\n", "table.csv, row 2, column density: not a number."),
         (ROW + "5,67,3,5,3,2\n", "table.csv, row 2, column severity: not 0 or 1."),
-        ("bi_rads,age,shape,margin,density,severity\n" + ROW, "table.csv, row 1: a header line, where none belongs."),
+        ("bi_rads,age,shape,margin,severity\n" + ROW, "table.csv, header line: column density is missing."),
         (ROW * 3, "input data, column severity: no row has the label 0; both classes are needed."),
         (ROW + "5,67,3,5,3,0\n", "input data: 3 rows are too few, none falls to the split validation."),
         (None, "input data: no file to read."),

@@ -73,12 +73,15 @@ def _channels(hyperparameters: Hyperparameters, alone: bool) -> "tuple[Channel, 
     config = _config("inputdataconfig.json", {})
     data = paths.root() / "input" / "data"
 
-    def read(name: str) -> "Channel":
+    def read(name: str, like: "Channel | None" = None) -> "Channel":
         content_type = config.get(name, {}).get("ContentType")
-        weighted, binary = hyperparameters.csv_weights, hyperparameters.binary
-        return channels.read(data / name, content_type, weighted, binary, may_be_empty=not alone)
+        return channels.read(
+            data / name, content_type, hyperparameters.csv_weights, hyperparameters.label_check, not alone, like
+        )
 
-    return read("train"), read("validation") if "validation" in config or (data / "validation").exists() else None
+    training = read("train")
+    validated = "validation" in config or (data / "validation").exists()
+    return training, read("validation", training) if validated else None
 
 
 def _model_files(

@@ -1,168 +1,150 @@
-"""Training channels: label-first CSV or Parquet files in, a matrix out."""
+"""Training channels: label-first CSV, libsvm, JSON lines or Parquet files in, a matrix out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from steps.common import paths, table
+from steps.common import files, libsvm, log, media, reader
 from steps.common.failure import StepFailed
+from steps.common.layout import LARGEST_SINGLE, WEIGHT, Check, Layout, one_of
 from steps.common.schema import Schema
 
-CSV_TYPES = ("text/csv", "csv")
-PARQUET_TYPES = ("application/x-parquet", "parquet")
-BINARY = (0.0, 1.0)
-
-LARGE = 1 << 20
-"""Bytes from which reading with DuckDB is quicker than importing it takes."""
+BINARY = one_of((0.0, 1.0))
+KNOWN = "text/csv, text/libsvm, application/x-parquet and application/jsonlines"
 
 
 @dataclass(frozen=True)
 class Channel:
-    """Features (rows × columns, float32, NaN where missing), labels (rows) and, if given, weights (rows)."""
+    """Features (rows × columns, float32, NaN where missing), labels (rows) and, if given, weights (rows).
+
+    Categories are their places in the schema's lists; `types` has XGBoost's type of each feature where there are any.
+    """
 
     features: np.ndarray
     names: list[str]
     labels: np.ndarray
     weights: np.ndarray | None = None
+    types: list[str] | None = None
+    label: str = "1"
 
     def widened(self, width: int) -> "Channel":
         """Return the channel with a number of features, if it has no rows; else itself."""
         if len(self.labels):
             return self
         names = Schema.read().label_first(width + 1)[1:]
-        return replace(self, features=np.empty((0, width), np.float32), names=names)
+        return replace(self, features=np.empty((0, width), np.float32), names=names, types=_types(names))
 
 
 def read(
     folder: Path,
     content_type: str | None = None,
     weighted: bool = False,
-    binary: bool = True,
+    check: Check = BINARY,
     may_be_empty: bool = False,
+    like: Channel | None = None,
 ) -> Channel:
     """Read all files of a channel in the order of their names.
 
     Args:
         folder: of the channel, whose name it bears.
-        content_type: of the channel's configuration; without one, files named *.parquet are Parquet.
+        content_type: of the channel's configuration; without one, each file's content says what it is.
         weighted: whether the second column holds the rows' weights.
-        binary: whether the label must be 0 or 1.
+        check: what a label must pass.
         may_be_empty: whether there may be no file: of several hosts, one may get none.
+        like: the channel whose columns these must be.
 
     Raises:
         StepFailed: naming the file, row and column at fault.
     """
-    kind = _kind(content_type, folder.name)
-    files = [file for file in paths.files_below(folder) if file.stat().st_size]
-    if not files and may_be_empty:
+    format = _format(content_type, folder.name)
+    found = reader.listed(folder)
+    if not found and may_be_empty:
         none = np.empty(0, np.float32)
         return Channel(np.empty((0, 0), np.float32), [], none, none if weighted else None)
-    if not files:
+    if not found:
         raise StepFailed(f"channel {folder.name}: no file with content.")
-    names: list[str] = []
-    tables = []
-    for file in files:
-        parquet = kind in PARQUET_TYPES if kind else file.suffix in (".parquet", ".pq")
-        if parquet:
-            rows, columns = _parquet(file)
-        else:
-            columns = names or Schema.read().label_first(table.width(file), weighted)
-            rows = _csv(file, columns, binary)
-        names = names or columns
-        if len(columns) != len(names):
-            raise StepFailed(f"{file.name}: {len(columns)} columns where {len(names)} belong.")
-        _require_labels(file, columns[0], rows[:, 0], binary)
-        tables.append(_narrowed(file, columns, rows))
-    first = 1 + weighted
-    if len(names) <= first:
-        raise StepFailed(f"{files[0].name}: no feature beside the label{' and the weight' * weighted}.")
-    whole = np.concatenate(tables)
-    if not len(whole):
+    schema = Schema.read()
+    own = _layout([schema.label, *["weight"] * weighted, *schema.names], check, weighted, schema)
+    first = reader.look(found[0], own, format)
+    if first.format == files.LIBSVM:
+        channel = _sparse(found, check, schema)
+    else:
+        names = _names(first, own, schema, weighted, like)
+        if len(names) <= 1 + weighted:
+            raise StepFailed(f"{found[0].name}: no feature beside the label{' and the weight' * weighted}.")
+        layout = own if tuple(names) == own.names else _layout(names, check, weighted)
+        channel = _dense(found, layout, weighted, format)
+    if not len(channel.labels):
         raise StepFailed(f"channel {folder.name}: no row in its files.")
-    return Channel(whole[:, first:], names[first:], whole[:, 0], whole[:, 1] if weighted else None)
+    return _coded(channel, schema, folder.name)
 
 
-def _kind(content_type: str | None, channel: str) -> str:
+def _format(content_type: str | None, channel: str) -> str | None:
     if not content_type:
-        return ""
-    kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
-    if kind not in CSV_TYPES + PARQUET_TYPES:
-        raise StepFailed(f"channel {channel}: content type {kind}; {CSV_TYPES[0]} and {PARQUET_TYPES[0]} are known.")
-    if any(part.startswith("label_size=") and part != "label_size=1" for part in parameters):
-        raise StepFailed(f"channel {channel}: content type with another label_size than 1; there is one label.")
-    return kind
-
-
-def _require_labels(file: Path, name: str, labels: np.ndarray, binary: bool) -> None:
-    wrong = ~np.isin(labels, BINARY) if binary else ~np.isfinite(labels)
-    if wrong.any():
-        what = "not 0 or 1" if binary else "the label is missing"
-        raise StepFailed(f"{file.name}, row {int(wrong.argmax()) + 1}, column {name}: {what}.")
-
-
-def _csv(file: Path, names: Sequence[str], binary: bool) -> np.ndarray:
-    rows = _fast_csv(file, names) if file.stat().st_size >= LARGE else None
-    if rows is None or (binary and not np.isin(rows[:, 0], BINARY).all()):
-        # The slow reader is right in every case, and says what is wrong.
-        numbers = table.read(file, names, allowed={names[0]: BINARY} if binary else {})
-        rows = np.frombuffer(numbers).reshape(-1, len(names))
-    return rows
-
-
-def _fast_csv(file: Path, names: Sequence[str]) -> np.ndarray | None:
-    """Return a file's numbers; None where anything in it is unusual."""
-    import duckdb
-
-    columns = {str(position): "DOUBLE" for position in range(len(names))}
-    commas = 0
-    with file.open("rb") as stream:
-        while chunk := stream.read(LARGE):
-            # DuckDB reads 1_0 as ten, and drops an empty cell behind the last column.
-            if b"_" in chunk:
-                return None
-            commas += chunk.count(b",")
-    try:
-        relation = duckdb.read_csv(str(file), header=False, auto_detect=False, sep=",", columns=columns)
-        cells = list(relation.fetchnumpy().values())
-    except duckdb.Error:
         return None
-    # An empty cell is NULL; NaN and infinities were spelled out.
-    spelled = not all(np.isfinite(np.ma.compressed(column)).all() for column in cells)
-    return None if spelled or commas != len(cells[0]) * (len(names) - 1) else _matrix(cells)
-
-
-def _parquet(file: Path) -> tuple[np.ndarray, list[str]]:
-    import duckdb
-
     try:
-        relation = duckdb.read_parquet(str(file))
-        names = relation.columns
-        for name, kind in zip(names, relation.types, strict=True):
-            if not _is_numeric(kind):
-                raise StepFailed(f"{file.name}, column {name}: {kind}, not numbers.")
-        return _matrix(relation.project("COLUMNS(*)::DOUBLE").fetchnumpy().values()), names
-    except duckdb.Error:
-        raise StepFailed(f"{file.name}: truncated, or not Parquet.") from None
+        kind = media.content_type(content_type)
+    except media.NotAMediaType as problem:
+        raise StepFailed(f"channel {channel}: content type: {problem}; {KNOWN} are known.") from None
+    if kind.name not in media.FORMATS:
+        raise StepFailed(f"channel {channel}: content type {kind.name}; {KNOWN} are known.")
+    if kind.parameters.get("label_size", "1") != "1":
+        raise StepFailed(f"channel {channel}: content type with another label_size than 1; there is one label.")
+    if kind.parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise StepFailed(f"channel {channel}: content type with another charset than UTF-8.")
+    return media.FORMATS[kind.name]
 
 
-def _is_numeric(kind: Any) -> bool:
-    return str(kind).split("(")[0].lstrip("U") in {
-        "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
-    }  # fmt: skip
+def _layout(names: Sequence[str], check: Check, weighted: bool, schema: Schema | None = None) -> Layout:
+    checks = {names[0]: check} | ({names[1]: WEIGHT} if weighted and len(names) > 1 else {})
+    if schema:
+        return schema.layout(names, checks, largest=LARGEST_SINGLE)
+    return Layout(tuple(names), checks=checks, largest=LARGEST_SINGLE)
 
 
-def _matrix(columns: Iterable[np.ndarray]) -> np.ndarray:
-    return np.column_stack([np.ma.filled(column, np.nan) for column in columns])
+def _names(first: reader.Source, own: Layout, schema: Schema, weighted: bool, like: Channel | None) -> Sequence[str]:
+    """Return the columns that the channel's files must have: the schema's, or those of another table."""
+    before = [like.label, *["weight"] * weighted, *like.names] if like and like.names else None
+    if first.format == files.CSV and first.names is None:
+        return before if before and len(before) == first.width else schema.label_first(first.width, weighted)
+    found = reader.names_of(first, own)
+    if before or set(found) & set(own.names):
+        return before or own.names
+    return found
 
 
-def _narrowed(file: Path, names: Sequence[str], rows: np.ndarray) -> np.ndarray:
-    """Return the rows as float32, which is what XGBoost learns from."""
-    with np.errstate(over="ignore"):
-        rows = rows.astype(np.float32)
-    if np.isinf(rows).any():
-        row, column = np.argwhere(np.isinf(rows))[0].tolist()
-        raise StepFailed(f"{file.name}, row {row + 1}, column {names[column]}: infinite, or too large a number.")
-    return rows
+def _dense(found: Sequence[reader.File], layout: Layout, weighted: bool, format: str | None) -> Channel:
+    # XGBoost learns from float32; rows are narrowed piece by piece, so that the whole never lies there twice as wide.
+    pieces = [piece.astype(np.float32) for piece in reader.batches(found, layout, format)]
+    rows = np.concatenate(pieces) if pieces else np.empty((0, len(layout.names)), np.float32)
+    first = 1 + weighted
+    weights = rows[:, 1] if weighted else None
+    return Channel(rows[:, first:], list(layout.names[first:]), rows[:, 0], weights, label=layout.names[0])
+
+
+def _sparse(found: Sequence[reader.File], check: Check, schema: Schema) -> Channel:
+    labels, features, weights = libsvm.read(found, len(schema.names), check)
+    if not features.shape[1]:
+        raise StepFailed(f"{found[0].name}: no feature beside the label.")
+    names = schema.label_first(features.shape[1] + 1)[1:]
+    narrow = None if weights is None else weights.astype(np.float32)
+    return Channel(features.astype(np.float32), names, labels.astype(np.float32), narrow)
+
+
+def _coded(channel: Channel, schema: Schema, name: str) -> Channel:
+    types = _types(channel.names)
+    if channel.names != schema.names or not (types or schema.texts):
+        return channel
+    features = schema.codes(channel.features)
+    lost = np.isnan(features).sum(axis=0) - np.isnan(channel.features).sum(axis=0)
+    for column, count in zip(channel.names, lost.tolist(), strict=True):
+        if count:
+            log.info(f"channel {name}, column {column}: {count} cells hold none of its values; they count as missing.")
+    return replace(channel, features=features, types=types)
+
+
+def _types(names: Sequence[str]) -> list[str] | None:
+    schema = Schema.read()
+    return schema.feature_types if list(names) == schema.names and "c" in schema.feature_types else None

@@ -117,12 +117,11 @@ def test_channels_of_different_width_do_not_go_together():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"eta": -1}, "XGBoost refuses to train: value -1 for Parameter learning_rate should be greater equal to 0."),
-        ({"objective": "binary:none"}, "XGBoost refuses to train: Unknown objective function: `binary:none`."),
-        ({"eval_metric": "none"}, "XGBoost refuses to train: Unknown metric function none."),
+        ({"max_bin": 1}, "XGBoost refuses to train: value 1 for Parameter max_bin should be greater equal to 2."),
+        ({"updater": "grow_colmaker,refresh", "process_type": "update"}, "XGBoost refuses to train: "),
     ],
 )
 def test_what_xgboost_refuses_is_one_sentence(given, said):
     with pytest.raises(StepFailed) as failed:
         trained(**given)
-    assert str(failed.value) == said
+    assert str(failed.value).startswith(said) and "\n" not in str(failed.value)

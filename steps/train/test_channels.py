@@ -7,7 +7,9 @@ import duckdb
 import numpy as np
 import pytest
 
+from steps.common import delimited
 from steps.common.failure import StepFailed
+from steps.common.layout import PRESENT
 from steps.train import channels
 
 ROW = "1,5,67,3,5,3\n"
@@ -48,8 +50,8 @@ def test_other_tables_have_numbered_columns_and_may_have_weights(tmp_path):
 def test_both_readers_agree(tmp_path, monkeypatch):
     place = folder(tmp_path, a_csv=many(5000).replace("\n", "\r\n"))
     slow = channels.read(place)
-    monkeypatch.setattr(channels, "LARGE", 1)
-    assert channels._fast_csv(place / "a.csv", ["1", "2", "3"]) is not None
+    monkeypatch.setattr(delimited, "LARGE", 1)
+    monkeypatch.setattr(delimited, "_strict", None)
     assert same(channels.read(place), slow)
 
 
@@ -61,7 +63,7 @@ def test_the_fast_reader_lets_nothing_through(tmp_path, monkeypatch, line):
     place = folder(tmp_path, a_csv=f"{many(3)}{line}\n{many(3)}")
     with pytest.raises(StepFailed, match=r"^a\.csv, row 4") as slow:
         channels.read(place)
-    monkeypatch.setattr(channels, "LARGE", 1)
+    monkeypatch.setattr(delimited, "LARGE", 1)
     with pytest.raises(StepFailed) as fast:
         channels.read(place)
     assert str(fast.value) == str(slow.value)
@@ -91,17 +93,22 @@ def test_parquet_gives_the_same_channel_with_its_own_names(tmp_path):
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("SELECT 1 AS label, 'old' AS age", "a.parquet, column age: VARCHAR, not numbers."),
-        ("SELECT 2 AS label, 1.0 AS age", "a.parquet, row 1, column label: not 0 or 1."),
-        ("SELECT 1 AS label, 'inf'::DOUBLE AS age", "a.parquet, row 1, column age: infinite, or too large a number."),
+        ("SELECT 1 AS label, 'old' AS years", "a.parquet, row 1, column years: not a number."),
+        ("SELECT 1 AS label, DATE '2026-01-01' AS years", "a.parquet, column years: DATE, not numbers."),
+        ("SELECT 1 AS label, [1] AS years", "a.parquet, column years: nested values, not numbers."),
+        ("SELECT 2 AS label, 1.0 AS years", "a.parquet, row 1, column label: not 0 or 1."),
+        (
+            "SELECT 1 AS label, 'inf'::DOUBLE AS years",
+            "a.parquet, row 1, column years: infinite, or too large a number.",
+        ),
         ("SELECT 1 AS label", "a.parquet: no feature beside the label."),
-        ("SELECT 1 AS label, 1 AS age WHERE false", "channel train: no row in its files."),
+        ("SELECT 1 AS label, 1 AS years WHERE false", "channel train: no row in its files."),
         (None, "a.parquet: truncated, or not Parquet."),
     ],
 )
 def test_parquet_is_refused_by_place(tmp_path, query, said):
     place = folder(tmp_path)
-    parquet(place / "a.parquet", query or "SELECT 1 AS label, range AS age FROM range(1000)")
+    parquet(place / "a.parquet", query or "SELECT 1 AS label, range AS years FROM range(1000)")
     if query is None:
         content = (place / "a.parquet").read_bytes()
         (place / "a.parquet").write_bytes(content[: len(content) // 2])
@@ -115,15 +122,20 @@ def test_parquet_is_refused_by_place(tmp_path, query, said):
     [
         ({}, None, "channel train: no file with content."),
         ({"a_csv": ""}, None, "channel train: no file with content."),
-        ({"a_csv": "\n\n"}, None, "a.csv: the file is empty."),
+        ({"a_csv": "\n\n"}, None, "channel train: no file with content."),
         ({"a_csv": "1\n"}, None, "a.csv: no feature beside the label."),
         ({"a_csv": ROW, "b_csv": "1,5\n"}, None, "b.csv, row 1: 2 columns where 6 belong."),
-        ({"a_csv": "severity,a,b\n"}, None, "a.csv, row 1: a header line, where none belongs."),
+        (
+            {"a_csv": "severity,age,b\n"},
+            None,
+            "a.csv, header line: columns bi_rads, shape, margin and density are missing; "
+            "column b is not among the table's.",
+        ),
         ({"a_csv": "1,1e39\n"}, None, "a.csv, row 1, column 2: infinite, or too large a number."),
         (
             {"a_csv": ROW},
-            "text/libsvm",
-            "channel train: content type text/libsvm; text/csv and application/x-parquet are known.",
+            "application/x-recordio-protobuf",
+            f"channel train: content type application/x-recordio-protobuf; {channels.KNOWN} are known.",
         ),
         (
             {"a_csv": ROW},
@@ -141,10 +153,10 @@ def test_what_is_wrong_is_named(tmp_path, files, content_type, said):
 
 def test_a_regressions_label_may_be_any_number_but_not_missing(tmp_path):
     place = folder(tmp_path, a_csv="2.5,1\n-7,2\n")
-    assert channels.read(place, "text/csv; label_size=1", binary=False).labels.tolist() == [2.5, -7]
+    assert channels.read(place, "text/csv; label_size=1", check=PRESENT).labels.tolist() == [2.5, -7]
     (place / "a.csv").write_text("2.5,1\n,2\n")
-    with pytest.raises(StepFailed, match=r"^a\.csv, row 2, column 1: the label is missing\.$"):
-        channels.read(place, binary=False)
+    with pytest.raises(StepFailed, match=r"^a\.csv, row 2, column 1: missing\.$"):
+        channels.read(place, check=PRESENT)
 
 
 def test_of_several_hosts_one_may_have_no_rows(tmp_path):

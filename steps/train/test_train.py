@@ -22,6 +22,7 @@ HYPERPARAMETERS = {
     "eta": "0.1", "max_depth": "3", "subsample": "0.8",
 }  # fmt: skip
 ONE_CLASS = "channel train, column 1: no row has the label 0; both classes are needed."
+NO_NAMES = "part.csv, header line with none of the columns severity, bi_rads, age, shape, margin and density."
 ENDLESS = {"num_round": "100000000", "early_stopping_rounds": "100000000"}
 
 
@@ -102,7 +103,7 @@ def run_here(job: Job) -> int:
         ("data/train/part.csv", "1,5,67,3,5,3\n", ONE_CLASS),
         ("data/train/part.csv", "1,5\n0,4\n", "channel train: 1 feature where 5 belong."),
         ("data/validation/part.csv", "", "channel validation: no file with content."),
-        ("data/validation/part.csv", "a,b,c,d,e,f\n", "part.csv, row 1: a header line, where none belongs."),
+        ("data/validation/part.csv", "a,b,c,d,e,f\n", NO_NAMES),
     ],
 )  # fmt: skip
 def test_broken_input_is_one_sentence_and_no_model(job, published, file, content, said):
