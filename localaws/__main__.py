@@ -6,6 +6,8 @@
   python -m localaws fire RULE          fire a schedule now
   python -m localaws clock 36h          move the accounts' clock forward
   python -m localaws down               stop it; its state stays for the next start
+  python -m localaws check              look whether anything in the state folder is damaged
+  python -m localaws restore, reset     take the last good copy of a service's state, or begin it anew
 
 Every AWS client reaches it through AWS_ENDPOINT_URL; an access key of 12 digits is an account.
 """
@@ -24,10 +26,12 @@ import urllib.error
 from pathlib import Path
 from typing import Any
 
-from localaws import environment, process
+from localaws import environment, keeping, process
 from localaws.contract import InvalidImageMap
+from localaws.disk import DiskFull
 from localaws.process import NotRunning
 from localaws.settings import Settings, WrongSetting
+from localaws.statefiles import Damaged
 
 _LENGTHS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _START_SECONDS = 60
@@ -35,13 +39,18 @@ _START_SECONDS = 60
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, 1 after one sentence on standard error, or 130 when it is interrupted."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, more = parser.parse_known_args(arguments)
+    if more and (options.run is not _clock or options.forward):
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    if more:  # a time such as -5d, which isn't an option either
+        options.forward = more[0]
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         # No profile leads to these accounts, and one that isn't configured would stop every client in here.
         os.environ.pop(name, None)
     try:
         return options.run(options) or 0
-    except (WrongSetting, NotRunning, InvalidImageMap) as error:
+    except (WrongSetting, NotRunning, InvalidImageMap, Damaged, DiskFull) as error:
         print(error, file=sys.stderr)
     except urllib.error.HTTPError as error:
         print(json.load(error)["message"], file=sys.stderr)
@@ -66,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, run, words in (
         ("up", _up, "start in the background, and print the lines to export"),
+        ("down", _down, "stop; the state stays for the next start (takes what `up` takes)"),
         ("serve", _serve, "run in the foreground until Ctrl-C"),
     ):
         added = command(name, run, words)
@@ -80,8 +90,13 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--duplicate-events", type=int, help="deliver each event this many times more")
         added.add_argument("--reorder-events", action="store_true", default=None, help="let events overtake others")
     added.add_argument("--until-closed", action="store_true", help="also stop when standard input closes")
-    command("down", _down, "stop; the state stays for the next start")
     command("status", _status, "print what it is doing, as JSON")
+    command("check", _check, "look whether anything in the state folder is damaged")
+    for name, run, words in (
+        ("restore", _restore, "take the last good copy of a service's state"),
+        ("reset", _reset, "begin a service's state anew; what it was is kept in a folder"),
+    ):
+        command(name, run, words).add_argument("--service", required=True, help="such as iam, s3 or sagemaker")
     added = command("logs", _logs, "print the server's log, or a job's")
     added.add_argument("job", nargs="?", help="name of a processing, training or transform job")
     added.add_argument("--account", help="12-digit account of the job, where several have one of this name")
@@ -98,12 +113,16 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _folder(settings: Settings) -> Path:
     """Make the state folder, and the log in it; return the log. Raises WrongSetting."""
+    log = settings.state / process.LOG
     try:
         settings.state.mkdir(parents=True, exist_ok=True)
-        (settings.state / process.LOG).touch()
     except OSError as error:
         raise WrongSetting(f"The state folder {settings.state} can't be used: {error.strerror}.") from None
-    return settings.state / process.LOG
+    try:
+        log.open("ab").close()
+    except OSError as error:
+        raise WrongSetting(f"{log} can't be written: {error.strerror}.") from None
+    return log
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -170,7 +189,33 @@ def _last_line(log: Path) -> str:
 
 
 def _down(options: argparse.Namespace) -> None:
-    process.stop(_settings(options).state)
+    state, port = _settings(options).state, options.port
+    if port and process.running(state)["port"] != port:
+        raise NotRunning(f"No localaws runs with the state folder {state} on port {port}.")
+    process.stop(state)
+
+
+def _check(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    with process.own(settings.state):
+        found = [str(damaged) for damaged in keeping.check(settings)]
+    print("\n".join(found) or f"Nothing in {settings.state} is damaged.", file=sys.stderr if found else sys.stdout)
+    return 1 if found else 0
+
+
+def _restore(options: argparse.Namespace) -> None:
+    _mend(options, keeping.restore, "is what its last good copy was")
+
+
+def _reset(options: argparse.Namespace) -> None:
+    _mend(options, keeping.reset, "begins anew")
+
+
+def _mend(options: argparse.Namespace, act: Any, words: str) -> None:
+    state = _settings(options).state
+    with process.own(state):
+        left = act(state, options.service)
+    print(f"{options.service} {words}; what it was is in {left}.")
 
 
 def _status(options: argparse.Namespace) -> None:

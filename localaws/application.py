@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from localaws import api, disk, wire
+from localaws import api, disk, keeping, wire
 from localaws.access import enforce
 from localaws.clock import Clock
 from localaws.contract import ImageMap
@@ -28,6 +28,7 @@ from localaws.events.delivery import Deliveries
 from localaws.events.schedules import Schedules
 from localaws.runtimes import ProcessRuntime
 from localaws.settings import Settings
+from localaws.statefiles import DATABASE
 from localaws.store import Store
 
 _log = logging.getLogger("localaws")
@@ -48,9 +49,12 @@ class Application:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         settings.state.mkdir(parents=True, exist_ok=True)
+        contents = keeping.begin(settings)
         self.scratch = settings.state / "scratch"
         disk.remove(self.scratch)
-        self.store = Store(settings.state / "localaws.db")
+        self.store = Store(settings.state / DATABASE)
+        contents.add(DATABASE)
+        self.store.keep_copy()
         self.identity = self._identity()
         self.clock = Clock(self.store)
         self.images = ImageMap.load(settings.images)
@@ -67,7 +71,7 @@ class Application:
         if settings.emulator:
             self.services: Any = Remote(settings.emulator)
         else:
-            self.services = embedded.load(settings.port, settings.state, self.emit)
+            self.services = embedded.load(settings.port, settings.state, contents, self.emit)
 
     def _identity(self) -> str:
         known = self.store.setting("identity")

@@ -23,3 +23,8 @@ soak: soak/localaws-load
 .PHONY: soak/localaws-load
 soak/localaws-load: .venv/.ready ## start two hundred executions at once, and measure how long a description takes meanwhile
 	@LOAD=200 $(PY) -m pytest -s localaws/test_load.py
+
+soak: soak/localaws-damage
+.PHONY: soak/localaws-damage
+soak/localaws-damage: .venv/.ready ## damage a state folder in every way that is known, and print what was said
+	@SOAK=1 .venv/bin/python -m pytest -q -p no:randomly -rA localaws/test_damage.py

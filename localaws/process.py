@@ -37,7 +37,7 @@ def serve(settings: Settings, until_closed: bool = False) -> None:
     Raises WrongSetting: the port or the state folder is in use.
     """
     settings.state.mkdir(parents=True, exist_ok=True)
-    with _own(settings.state), _listening(settings.host, settings.port) as listener:
+    with own(settings.state), _listening(settings.host, settings.port) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
         from localaws.application import Application
         from localaws.server import Server
@@ -131,7 +131,7 @@ def running(state: Path) -> dict[str, Any]:
         found = json.loads((state / RUNNING).read_text())
         health(found["address"])
         return found
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, KeyError):
         raise NotRunning(f"No localaws runs with the state folder {state}.") from None
 
 
@@ -148,16 +148,20 @@ def stop(state: Path) -> None:
 
 def _free(state: Path) -> bool:
     try:
-        with _own(state):
+        with own(state):
             return True
     except WrongSetting:
         return False
 
 
 @contextlib.contextmanager
-def _own(state: Path) -> Iterator[None]:
+def own(state: Path) -> Iterator[None]:
     """Hold a state folder; the system lets go of it when this process ends, however it ends."""
-    with (state / "lock").open("w") as lock:
+    try:
+        lock = (state / "lock").open("w")
+    except OSError as error:
+        raise WrongSetting(f"{state / 'lock'} can't be written: {error.strerror}.") from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

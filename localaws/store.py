@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sqlite3
 import threading
 import time
@@ -12,29 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localaws import disk
+from localaws import database, disk
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS records(
-    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL,
-    name TEXT NOT NULL, parent TEXT NOT NULL DEFAULT '', status TEXT NOT NULL DEFAULT '',
-    created REAL NOT NULL, modified REAL NOT NULL, body TEXT NOT NULL,
-    UNIQUE(kind, account, region, name));
-CREATE INDEX IF NOT EXISTS records_parent ON records(kind, account, region, parent, created);
-CREATE INDEX IF NOT EXISTS records_status ON records(kind, status);
-CREATE TABLE IF NOT EXISTS tokens(
-    operation TEXT, account TEXT, region TEXT, token TEXT, request TEXT, result TEXT, created REAL,
-    PRIMARY KEY(operation, account, region, token));
-CREATE TABLE IF NOT EXISTS tags(arn TEXT, key TEXT, value TEXT, PRIMARY KEY(arn, key));
-CREATE TABLE IF NOT EXISTS cache(key TEXT PRIMARY KEY, created REAL, execution TEXT, step TEXT, body TEXT);
-CREATE TABLE IF NOT EXISTS events(
-    id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT, region TEXT, bus TEXT, hops INTEGER, body TEXT);
-CREATE TABLE IF NOT EXISTS deliveries(
-    id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT, region TEXT, rule TEXT, target TEXT, body TEXT,
-    attempts INTEGER DEFAULT 0, created REAL, due REAL);
-CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries(due);
-CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value TEXT);
-"""
+_log = logging.getLogger("localaws")
 
 
 @dataclass(frozen=True)
@@ -64,20 +45,30 @@ class Store:
     """Records, events to deliver and idempotency tokens; all writes happen in a transaction."""
 
     def __init__(self, path: Path) -> None:
+        """Open a database in which nothing is damaged (see `database.check`), or begin one. Raises DiskFull."""
         self._lock = threading.RLock()
         self._depth = 0
         self._after: list[Any] = []
-        self._folder = path.parent
+        self.path, self._folder = path, path.parent
         with self._told():
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
-            self._connection.executescript(_SCHEMA)
+            self._connection = database.connect(path)
+            database.prepare(self._connection)
+            self._count = database.Count(path.parent, self._connection)
 
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
             self._connection.close()
+            self._count.close()
+
+    def keep_copy(self) -> None:
+        """Keep a copy of the database beside it, where there is room for one."""
+        try:
+            disk.require(self._folder, self.path.stat().st_size)
+            with self._lock:
+                database.keep_copy(self._connection, self.path)
+        except (disk.DiskFull, OSError, sqlite3.Error) as error:
+            _log.warning("no new copy of %s could be kept: %s", self.path, error)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Store]:
@@ -88,12 +79,17 @@ class Store:
         """
         with self._told(), self._lock:
             level, mark = self._depth, len(self._after)
+            before, number = self._connection.total_changes, 0
             self._connection.execute(f"SAVEPOINT level{level}" if level else "BEGIN IMMEDIATE")
             self._depth += 1
             try:
                 yield self
                 if not level:
+                    if self._connection.total_changes != before:
+                        number = self._count.next()
                     self._connection.execute("COMMIT")
+                    if number:
+                        self._count.note(number)
             except BaseException:
                 self._depth -= 1
                 del self._after[mark:]

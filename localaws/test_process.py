@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 from pathlib import Path
 
 import boto3
@@ -15,6 +16,9 @@ import pytest
 
 from localaws import __main__ as front
 from localaws.conftest import REGION, STEP, Account, ended, serving
+from localaws.process import ask
+from localaws.statefiles import Contents
+from localaws.store import Store
 
 ROLE = "arn:aws:iam::111111111111:role/anybody"
 
@@ -70,8 +74,59 @@ def test_the_clock_moves_forward_and_stays_there(up):
     after = command("clock", "2d", "--state", state)[1].strip()
     assert after[:10] > before[:10]
     assert command("clock", "--state", state)[1][:13] == after[:13]
-    code, _, said = command("clock", "soon", "--state", state)
-    assert code == 1 and said == "soon: not a length of time such as 90s, 5m, 36h or 2d.\n"
+
+
+@pytest.mark.parametrize("given", ["soon", "", "-5d", "nan", "infd", "1e9d", "5 d", "٥w", "0x10s"])
+def test_what_is_no_length_of_time_is_one_sentence(up, given):
+    code, _, said = command("clock", given, "--state", up[0])
+    assert (code, said) == (1, f"{given}: not a length of time such as 90s, 5m, 36h or 2d.\n")
+
+
+@pytest.mark.parametrize("given", ["3000000d", "9" * 400 + "d", "70000000h", "251600000000s"])
+def test_the_clock_stays_where_it_is_when_dates_would_end(up, given):
+    state, _ = up
+    code, _, said = command("clock", given, "--state", state)
+    assert (code, said) == (1, "The clock can't go beyond the year 9998.\n")
+    assert command("down", "--state", state)[0] == 0
+    code, _, said = command("up", "--state", state, "--port", "0")
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1, "soon", None, [], {}])
+def test_a_clock_is_not_moved_by_what_is_no_number(up, seconds):
+    state, variables = up
+    before = command("clock", "--state", state)[1]
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        ask(variables["AWS_ENDPOINT_URL"], "POST", "clock", {"seconds": seconds})
+    assert refused.value.code in (400, 401, 403)
+    assert command("clock", "--state", state)[1][:13] == before[:13]
+
+
+def test_a_clock_that_was_kept_beyond_all_dates_is_refused_and_can_be_reset(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    store = Store(state / "localaws.db")
+    store.set_setting("clock-offset", str(3000000 * 86400.0))
+    store.close()
+    (state / "localaws.count").unlink()
+    Contents(state, {"localaws.db"}).begin()
+    for start in ("up", "serve"):
+        code, _, said = command(start, "--state", state, "--port", "0")
+        assert code == 1 and said.count("\n") == 1
+        assert said.startswith(f"{state}/localaws.db can't be used: it keeps a clock that is 259200000000.0 s ahead; ")
+    assert command("check", "--state", state)[0] == 1
+    assert command("reset", "--state", state, "--service", "clock")[0] == 0
+    assert command("check", "--state", state)[0] == 0
+
+
+def test_down_takes_what_up_takes(tmp_path):
+    state = tmp_path / "state"
+    options = ("--state", state, "--port", "0", "--slots", "1", "--no-enforce", "--duplicate-events", "1")
+    assert command("up", *options)[0] == 0
+    port = json.loads((state / "server.json").read_text())["port"]
+    code, _, said = command("down", "--state", state, "--port", port + 1)
+    assert (code, said) == (1, f"No localaws runs with the state folder {state} on port {port + 1}.\n")
+    assert command("down", *options)[0] == 0
 
 
 def test_a_schedule_that_is_not_there_is_named(up):

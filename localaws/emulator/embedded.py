@@ -15,7 +15,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import replace
@@ -26,9 +26,10 @@ from xml.sax.saxutils import escape
 from localaws import disk
 from localaws.access import policies
 from localaws.access.front import Refused, refuse
-from localaws.emulator import functions
+from localaws.emulator import functions, objects, persistence
 from localaws.emulator.persistence import Files
 from localaws.errors import ApiError, InternalFailure
+from localaws.statefiles import Contents, Damaged
 
 Emit = Callable[[str, str, str, dict[str, Any]], Future[None]]
 """Takes account, region, bus and envelope of an event; the future ends when it is on disk."""
@@ -50,14 +51,41 @@ _ROOM_PER_BYTE = 3
 _ACTION_WITHIN = 256
 
 
-def load(port: int, state: Path, emit: Emit) -> Embedded:
+def load(port: int, state: Path, contents: Contents, emit: Emit) -> Embedded:
     """Import ministack with its settings, which it reads only then, and put localaws' parts in place.
 
     Args:
         port: where clients, and functions too, reach every service.
-        state: folder that its state is kept in.
+        state: folder that its state is kept in, in which nothing is damaged (see `check`).
+        contents: takes the names of the files that are written there.
         emit: called for each event that one of its services sends, or that PutEvents takes.
+
+    Raises Damaged.
     """
+    ministack = _imported(port, state)
+    functions.make_folder(state / "functions")
+    tempfile.tempdir = str(state / "functions")
+    persistence.tidy(state)
+    from ministack.core import hypercorn_compat
+
+    hypercorn_compat.install()
+    objects.own_files(ministack)
+    _own_delivery(ministack, emit)
+    _own_roles(ministack)
+    functions.own_environment(ministack, state / "functions")
+    _own_principals(ministack)
+    _whole_alarms(ministack)
+    _own_metrics_of_alarms(ministack)
+    _whole_bus_policies(ministack)
+    return Embedded(ministack, Files(ministack, state, contents), state)
+
+
+def check(port: int, state: Path) -> Iterator[Damaged]:
+    """Look through the state of all services, and change nothing."""
+    return persistence.check(_imported(port, state), state)
+
+
+def _imported(port: int, state: Path) -> Any:
     os.environ |= {
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
@@ -76,20 +104,9 @@ def load(port: int, state: Path, emit: Emit) -> Embedded:
     }
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID"):
         os.environ.pop(name, None)
-    functions.make_folder(state / "functions")
-    tempfile.tempdir = str(state / "functions")
-    from ministack import app as ministack
-    from ministack.core import hypercorn_compat
+    from ministack import app
 
-    hypercorn_compat.install()
-    _own_delivery(ministack, emit)
-    _own_roles(ministack)
-    functions.own_environment(ministack, state / "functions")
-    _own_principals(ministack)
-    _whole_alarms(ministack)
-    _own_metrics_of_alarms(ministack)
-    _whole_bus_policies(ministack)
-    return Embedded(ministack, Files(ministack), state)
+    return app
 
 
 class Embedded:
@@ -122,7 +139,7 @@ class Embedded:
         _emitted.set(events)
 
         refused = False
-        failures = self._files.failures()
+        failures = objects.failures()
 
         async def receive_again() -> Any:
             nonlocal first
