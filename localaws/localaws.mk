@@ -27,4 +27,4 @@ soak/localaws-load: .venv/.ready ## start two hundred executions at once, and me
 soak: soak/localaws-damage
 .PHONY: soak/localaws-damage
 soak/localaws-damage: .venv/.ready ## damage a state folder in every way that is known, and print what was said
-	@SOAK=1 .venv/bin/python -m pytest -q -p no:randomly -rA localaws/test_damage.py
+	@SOAK=1 .venv/bin/python -m pytest -q -rA localaws/test_damage.py
