@@ -1,19 +1,18 @@
 """The first process of a container: it starts the container's program and hears its end, which ends everything.
 
-Run on its own, with a pipe as standard input, it knows nothing but Python's own library. The pipe's first line, JSON,
-says what to start; a line `stop` hands SIGTERM to the program, and to it alone; the pipe's end, which comes when
-localaws is killed too, kills all. In a process namespace the kernel ends with this process whatever it held. Elsewhere
-this process looks for its descendants: on Linux all of them stay its own, on other systems those that it has seen.
+Run on its own, with a pipe as standard input, it knows nothing but Python's own library, and of that only what takes
+no time to import: each job waits for it. The pipe first says what to start (see `packed`); a line `stop` hands SIGTERM
+to the program, and to it alone; the pipe's end, which comes when localaws is killed too, kills all. In a process
+namespace the kernel ends with this process whatever it held. Elsewhere this process looks for its descendants: on
+Linux all of them stay its own, on other systems those that it has seen.
 """
 
-import contextlib
-import json
+# `signal` itself, which only gives these names, takes longer than Python's own start.
+import _signal as signal
 import os
 import select
-import signal
 import sys
 import time
-from pathlib import Path
 
 KILLED = 128 + signal.SIGKILL
 NEVER_BEGAN = 125
@@ -24,7 +23,7 @@ LOOK = 0.5
 PATIENCE = 5.0
 """Seconds for which killed processes are waited for."""
 
-ENDS_WITH_PARENT, SUBREAPER, DROP, NO_NEW_PRIVILEGES = 1, 36, 24, 38
+ENDS_WITH_PARENT, SUBREAPER = 1, 36
 """Options of Linux's prctl."""
 
 LINUX = sys.platform.startswith("linux")
@@ -32,21 +31,27 @@ LINUX = sys.platform.startswith("linux")
 
 def main():
     """Run what standard input says; the exit code, 128 + n after signal n."""
-    beginning = b""
-    while not beginning.endswith(b"\n"):
+    size = b""
+    while not size.endswith(b"\n"):
         # Byte by byte, so that nothing that follows is read as well.
         if not (byte := os.read(0, 1)):
             return NEVER_BEGAN
-        beginning += byte
-    given, alone = json.loads(beginning), os.getpid() == 1
-    _restrict(alone)
+        size += byte
+    given = b""
+    while len(given) < int(size):
+        if not (piece := os.read(0, int(size) - len(given))):
+            return NEVER_BEGAN
+        given += piece
+    alone = os.getpid() == 1
+    if LINUX and not alone:
+        _prctl(SUBREAPER, 1)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    program = _start(given, alone)
+    program = _start(given.split(b"\0"), alone)
     seen = {}
     code = _until_end(program, woken, lambda: None if LINUX else seen.update(_descendants()))
     if not alone:
@@ -54,16 +59,13 @@ def main():
     return code
 
 
-def _restrict(alone):
-    """Take the powers away that a namespace gives its root, or have all descendants stay ours."""
-    if not LINUX:
-        return
-    if not alone:
-        _prctl(SUBREAPER, 1)
-        return
-    capability = 0
-    while _prctl(DROP, capability) == 0:
-        capability += 1
+def packed(folder, arguments, environment):
+    """What to start, as the pipe says it: its size, and parts with zero bytes between. Raises ValueError."""
+    parts = [folder, str(len(arguments)), *arguments, *(f"{name}={value}" for name, value in environment.items())]
+    if any("\0" in part for part in parts):
+        raise ValueError("zero byte")
+    content = b"\0".join(os.fsencode(part) for part in parts)
+    return b"%d\n%s" % (len(content), content)
 
 
 def _prctl(option, value):
@@ -76,17 +78,19 @@ def _start(given, alone):
     """Start the program in a session of its own; its process id."""
     if program := os.fork():
         return program
+    folder, count, *parts = given
+    arguments, environment = parts[: int(count)], dict(part.split(b"=", 1) for part in parts[int(count) :])
     try:
         os.setsid()
-        if LINUX:
-            _prctl(NO_NEW_PRIVILEGES if alone else ENDS_WITH_PARENT, 1 if alone else signal.SIGKILL)
+        if LINUX and not alone:
+            _prctl(ENDS_WITH_PARENT, signal.SIGKILL)
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.chdir(given["folder"])
-        os.execvpe(given["arguments"][0], given["arguments"], given["environment"])
+        os.chdir(folder)
+        os.execvpe(arguments[0], arguments, environment)
     except OSError as error:
-        print(f"localaws: {given['arguments'][0]} can't be started: {error.strerror}.", file=sys.stderr, flush=True)
+        print(f"localaws: {os.fsdecode(arguments[0])} can't be started: {error.strerror}.", file=sys.stderr, flush=True)
     finally:
         os._exit(CANT_BE_RUN)
 
@@ -104,19 +108,26 @@ def _until_end(program, woken, look):
                     return 128 - code if code < 0 else code
         if 0 in ready:
             if not (asked := os.read(0, 4096)):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(program, signal.SIGKILL)
+                _kill(os.kill, program, signal.SIGKILL)
                 return KILLED
             if b"stop" in asked:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(program, signal.SIGTERM)
+                _kill(os.kill, program, signal.SIGTERM)
 
 
 def _reaped():
     """Processes that have ended, with their status."""
-    with contextlib.suppress(ChildProcessError):
+    try:
         while (found := os.waitpid(-1, os.WNOHANG)) != (0, 0):
             yield found
+    except ChildProcessError:
+        return
+
+
+def _kill(how, whom, number):
+    try:
+        how(whom, number)
+    except OSError:
+        return
 
 
 def _end_descendants(program, seen):
@@ -127,10 +138,8 @@ def _end_descendants(program, seen):
             pid: began for pid, began in seen.items() if running.get(pid, (0, 0))[1] == began
         }
         for pid in left:
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(OSError):
-            os.killpg(program, signal.SIGKILL)
+            _kill(os.kill, pid, signal.SIGKILL)
+        _kill(os.killpg, program, signal.SIGKILL)
         for _ in _reaped():
             pass
         if not left:
@@ -154,11 +163,14 @@ def processes():
     if not LINUX:
         return by_ps()
     found = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError):
-                fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
-                found[int(folder.name)] = int(fields[1]), fields[19]
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                with open(f"{entry.path}/stat", "rb") as file:  # noqa: PTH123 - see above
+                    fields = file.read().rpartition(b")")[2].split()
+            except OSError:
+                continue
+            found[int(entry.name)] = int(fields[1]), fields[19]
     return found
 
 

@@ -13,6 +13,7 @@ FIRST = (sys.executable, "-I", "-S", str(Path(__file__).with_name("first.py")))
 
 MOUNTS = ("-Urm",)
 PROCESSES = ("-Urmpi", "--fork", "--mount-proc", "--kill-child")
+POWERLESS = ("setpriv", "--bounding-set", "-all", "--no-new-privs")
 """With an own /proc: through the machine's a program could read the environments of its user's other processes."""
 
 SCRIPT = """
@@ -49,8 +50,8 @@ def own_root() -> bool:
 @functools.cache
 def own_processes() -> bool:
     """Whether this system lets the user make a namespace of processes, with a /proc that shows only these."""
-    alone = "import ctypes, os; assert list(filter(str.isdigit, os.listdir('/proc'))) == ['1']"
-    return _works(*PROCESSES, *FIRST[:-1], "-c", alone)
+    alone = "import os; assert list(filter(str.isdigit, os.listdir('/proc'))) == ['1']"
+    return _works(*PROCESSES, *POWERLESS, *FIRST[:-1], "-c", alone)
 
 
 def _works(*command: str) -> bool:
@@ -69,11 +70,12 @@ def command(root: Path | None, scratch: Path, hosts: tuple[str, ...]) -> list[st
     127.0.0.2, …), so that they can listen on the same port.
     """
     flags = PROCESSES if own_processes() else MOUNTS if root else ()
-    entered = [shutil.which("unshare") or "unshare", *flags] if flags else []
+    entered = ["unshare", *flags] if flags else []
+    first = [*POWERLESS, *FIRST] if own_processes() else [*FIRST]
     if root is None:
-        return [*entered, *FIRST]
+        return [*entered, *first]
     stage, names = scratch / "opt", scratch / "hosts"
     stage.mkdir(parents=True, exist_ok=True)
     lines = [f"127.0.0.{number} {host}" for number, host in enumerate(hosts, 1)]
     names.write_text("\n".join(["127.0.0.1 localhost", "::1 localhost", *lines]) + "\n")
-    return [*entered, "sh", "-c", SCRIPT, "sh", str(root), str(names), str(stage), *FIRST]
+    return [*entered, "sh", "-c", SCRIPT, "sh", str(root), str(names), str(stage), *first]

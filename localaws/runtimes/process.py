@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import shutil
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from localaws.contract import Image, ImageMap
 from localaws.environment import inherited
-from localaws.runtimes import namespaces, scriptmode
+from localaws.runtimes import first, namespaces, scriptmode
 from localaws.runtimes.base import ML, CannotRun, Container, mapped
 
 PORTS = range(10_000, 20_000)
@@ -68,6 +67,12 @@ class ProcessRuntime:
                 "this system (unshare -Urm doesn't work): use the docker runtime."
             )
         try:
+            said = first.packed(str(scratch / "work"), arguments, environment)
+        except ValueError:
+            raise CannotRun(
+                f"The image {container.image} can't be started: a variable or argument holds a zero byte."
+            ) from None
+        try:
             process = subprocess.Popen(
                 namespaces.command(container.root if foreign else None, scratch, container.hosts),
                 stdin=subprocess.PIPE,
@@ -79,9 +84,8 @@ class ProcessRuntime:
             )
         except OSError as error:
             raise CannotRun(f"The image {container.image} can't be started: {error.strerror}.") from None
-        given = {"arguments": arguments, "environment": environment, "folder": str(scratch / "work")}
         handle = ProcessHandle(process, container.log, f"127.0.0.1:{port}" if port else None)
-        handle.tell(json.dumps(given))
+        handle.tell(said)
         return handle
 
 
@@ -97,11 +101,11 @@ class ProcessHandle:
         self._ended = threading.Event()
         threading.Thread(target=self._follow, daemon=True).start()
 
-    def tell(self, line: str) -> None:
+    def tell(self, said: bytes) -> None:
         """Say something to the first process, unless it has ended."""
         with self._telling, contextlib.suppress(OSError, ValueError):
             assert self._process.stdin is not None
-            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.write(said)
             self._process.stdin.flush()
 
     def wait(self, timeout: float | None = None) -> int | None:
@@ -115,7 +119,7 @@ class ProcessHandle:
         """Send SIGTERM to the program, and SIGKILL to it and its descendants after `grace` seconds."""
         # A container's program alone hears SIGTERM; were its children to hear it too, those that it hands the signal
         # on to would get it twice, and the second one while they end can be their death.
-        self.tell("stop")
+        self.tell(b"stop\n")
         if not self._ended.wait(grace):
             self.remove()
 
@@ -170,8 +174,8 @@ def _arguments(image: Image, container: Container, root: str) -> list[str]:
     if not image.command:
         raise CannotRun(f"The image map's entry for {container.image} has no command for the process runtime.")
     toolkit = [f"{root}{scriptmode.install(container.root).removeprefix(ML)}"] if image.script_mode else []
-    first, *rest = image.command
-    program = str(image.directory / first) if "/" in first else first
+    named, *rest = image.command
+    program = str(image.directory / named) if "/" in named else named
     return [program, *_files_in(image.directory, rest), *toolkit, *container.arguments]
 
 

@@ -147,6 +147,12 @@ def test_variables_that_lead_programs_astray_lead_only_the_program_astray(run):
     assert "No module named 'encodings'" in run.lines[-1] or "encodings" in "".join(run.lines)
 
 
+def test_what_no_process_can_be_given_is_refused_by_name(run):
+    for more in ({"environment": {"A": "\0"}}, {"arguments": ("\0",)}):
+        with pytest.raises(CannotRun, match="a variable or argument holds a zero byte"):
+            run.start(**more)
+
+
 def test_python3_of_an_entry_point_is_the_images_own(run):
     bin = Path(sys.executable).parent
     run.start(settings={"command": (sys.executable,)}, entrypoint=("python3", "-c", "import sys; print(sys.prefix)"))
