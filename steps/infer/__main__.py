@@ -20,28 +20,44 @@ def main() -> int:
     if not port.isdecimal() or not 0 < int(port) < 1 << 16:
         raise StepFailed("SAGEMAKER_BIND_TO_PORT: not a port number.")
 
+    # A container is reached through its own network; a plain process only from its own machine.
+    host = "127.0.0.1" if os.environ.get(paths.ROOT_VARIABLE) else "0.0.0.0"
+    # Processes share the work, not threads; and OpenMP's threads would not survive a fork.
+    os.environ["OMP_NUM_THREADS"] = "1"
     # The heavy imports wait until the cheap checks are done.
     import uvicorn
 
+    from steps.infer import pool
     from steps.infer.scoring import Model
-    from steps.infer.server import application
+    from steps.infer.server import Application
 
-    config = uvicorn.Config(
-        application(Model(paths.root() / "model")),
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=SHUTDOWN,
-    )
-    # A container is reached through its own network; a plain process only from its own machine.
-    host = "127.0.0.1" if os.environ.get(paths.ROOT_VARIABLE) else "0.0.0.0"
-    try:
-        listener = socket.create_server((host, int(port)))
-    except OSError as error:
-        raise StepFailed(f"port {port}: {os.strerror(error.errno or 0)}.") from None
-    log.info(f"Serving on port {port}.")
-    uvicorn.Server(config).run(sockets=[listener])
+    model, workers = Model(paths.root() / "model"), pool.cores()
+    with _listener(host, int(port)) as listener:
+        executor = pool.start(model, workers)
+        config = uvicorn.Config(
+            Application(executor, workers),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=SHUTDOWN,
+        )
+        log.info(f"Serving on port {port}.")
+        uvicorn.Server(config).run(sockets=[listener])
     return 0
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    # Named by its protocol: only then asyncio sets TCP_NODELAY on what it accepts, without which small answers wait
+    # 40 ms for the client's acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(100)
+    except OSError as error:
+        listener.close()
+        raise StepFailed(f"port {port}: {os.strerror(error.errno or 0)}.") from None
+    return listener
 
 
 if __name__ == "__main__":

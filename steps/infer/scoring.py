@@ -2,6 +2,10 @@
 
 import csv
 import hashlib
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +15,8 @@ from steps.common import model, table
 from steps.common.failure import StepFailed
 from steps.common.model import MODEL, SCHEMA, noted_digest
 from steps.common.schema import NotASchema, Schema
+
+INFINITIES = (math.inf, -math.inf)
 
 
 @dataclass(frozen=True)
@@ -55,32 +61,50 @@ class Model:
         if self._model.features != width:
             raise StepFailed(f"model archive: the model takes {self._model.features} features, {SCHEMA} has {width}.")
 
-    def score(self, text: str) -> Scores:
-        """Score CSV text without header, one row a line; safe to call from several threads."""
-        features, rejected = parse(text, self.schema)
+    def score(self, lines: Sequence[str]) -> Scores:
+        """Score lines of CSV without header, one row each."""
+        return self._scored(*parse(lines, self.schema))
+
+    def score_objects(self, lines: Sequence[str]) -> Scores:
+        """Score JSON objects, one a line, whose members are named as the columns; no member is a missing value."""
+        return self._scored(*parse_objects(lines, self.schema))
+
+    def _scored(self, features: np.ndarray, rejected: list[Rejected]) -> Scores:
         probabilities = np.full(len(features), np.nan, np.float32)
         kept = np.ones(len(features), bool)
         kept[[reject.row - 1 for reject in rejected]] = False
-        if kept.any():
+        if kept.all():
+            probabilities = self._model.predict(features)
+        elif kept.any():
             probabilities[kept] = self._model.predict(features[kept])
         return Scores(probabilities, rejected)
 
 
-def parse(text: str, schema: Schema) -> tuple[np.ndarray, list[Rejected]]:
+def parse(lines: Sequence[str], schema: Schema) -> tuple[np.ndarray, list[Rejected]]:
     """Return features (rows × columns, float32, NaN where missing or outside the domain) and rejected rows."""
-    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
     features, rejected = _at_once(lines, schema), []
     if features is None:
-        features, rejected = _one_by_one(lines, schema)
+        features, rejected = _one_by_one(lines, lambda line: _cells(line, schema), schema)
+    return matrix(features, schema), rejected
+
+
+def parse_objects(lines: Sequence[str], schema: Schema) -> tuple[np.ndarray, list[Rejected]]:
+    """Return features and rejected rows as `parse` does, of JSON objects."""
+    features, rejected = _one_by_one(lines, lambda line: _members(line, schema), schema)
+    return matrix(features, schema), rejected
+
+
+def matrix(columns: np.ndarray, schema: Schema) -> np.ndarray:
+    """Return what the model takes (rows × columns, float32) of columns that were read (float64)."""
     for number, column in enumerate(schema.columns):
-        features[~column.holds(features[:, number]), number] = np.nan
+        columns[~column.holds(columns[:, number]), number] = np.nan
     with np.errstate(over="ignore"):
-        features = features.astype(np.float32)
+        features = columns.astype(np.float32)
     features[np.isinf(features)] = np.nan
-    return features, rejected
+    return features
 
 
-def _at_once(lines: list[str], schema: Schema) -> np.ndarray | None:
+def _at_once(lines: Sequence[str], schema: Schema) -> np.ndarray | None:
     """Parse all rows at once; None where anything is unusual and they must be looked at one by one."""
     text = "\n".join(lines)
     if not all(lines) or not set(text) <= {*"0123456789.,+-eE\n", *schema.missing}:
@@ -95,11 +119,38 @@ def _at_once(lines: list[str], schema: Schema) -> np.ndarray | None:
     return None if features.shape[1] != len(schema.columns) or np.isinf(features).any() else features
 
 
-def _one_by_one(lines: list[str], schema: Schema) -> tuple[np.ndarray, list[Rejected]]:
+def _one_by_one(
+    lines: Sequence[str], read: Callable[[str], list[float]], schema: Schema
+) -> tuple[np.ndarray, list[Rejected]]:
     features, rejected = np.full((len(lines), len(schema.columns)), np.nan), []
     for place, line in enumerate(lines):
         try:
-            features[place] = table.numbers(next(csv.reader([line]), []), schema.names, schema.missing)
-        except (table.BadRow, csv.Error) as error:
-            rejected.append(Rejected(place + 1, str(error) if isinstance(error, table.BadRow) else "not CSV"))
+            features[place] = read(line)
+        except table.BadRow as bad:
+            rejected.append(Rejected(place + 1, str(bad)))
     return features, rejected
+
+
+def _cells(line: str, schema: Schema) -> list[float]:
+    try:
+        return table.numbers(next(csv.reader([line]), []), schema.names, schema.missing)
+    except csv.Error:
+        raise table.BadRow("not CSV") from None
+
+
+def _members(line: str, schema: Schema) -> list[float]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        raise table.BadRow("not JSON") from None
+    if not isinstance(found, dict):
+        raise table.BadRow("not a JSON object")
+    if unknown := found.keys() - set(schema.names):
+        raise table.BadRow(f"{len(unknown)} member{'s'[len(unknown) == 1 :]} that no column has")
+    row = [found.get(name) for name in schema.names]
+    for name, value in zip(schema.names, row, strict=True):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise table.BadRow("not a number", name)
+        if (isinstance(value, int) and abs(value) > sys.float_info.max) or value != value or value in INFINITIES:
+            raise table.BadRow("not a number", name)
+    return [math.nan if value is None else float(value) for value in row]

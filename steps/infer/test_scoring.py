@@ -7,8 +7,8 @@ import xgboost
 from steps.common.failure import StepFailed
 from steps.common.schema import Schema
 from steps.infer import scoring
+from steps.infer.answers import CSV, JSON_LINES, Answers
 from steps.infer.conftest import csv, patients
-from steps.infer.server import csv_lines, json_lines
 
 SCHEMA = Schema.read()
 
@@ -16,10 +16,13 @@ SCHEMA = Schema.read()
 def test_probabilities_are_the_boosters_in_the_rows_order(archive, trained):
     rows = patients(300, 2)
     expected = xgboost.Booster(model_file=bytearray(trained)).inplace_predict(np.array(rows, np.float32))
-    scores = scoring.Model(archive).score(csv(rows))
+    model = scoring.Model(archive)
+    scores = model.score(csv(rows).splitlines())
     assert scores.rejected == []
     assert scores.probabilities.tolist() == expected.tolist()
-    assert [float(line) for line in csv_lines(scores).splitlines()] == pytest.approx(expected.tolist(), rel=1e-6)
+    assert [float(line) for line in Answers(model).of(csv(rows).encode(), 1)[0].splitlines()] == pytest.approx(
+        expected.tolist(), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,13 +39,13 @@ def test_probabilities_are_the_boosters_in_the_rows_order(archive, trained):
     ids=["plain", "no final newline", "CRLF", "quoted", "decimals", "outside the domain", "far outside"],
 )
 def test_usual_forms_are_the_same_rows(text):
-    features, rejected = scoring.parse(text, SCHEMA)
+    features, rejected = scoring.parse(text.replace("\r\n", "\n").removesuffix("\n").split("\n"), SCHEMA)
     assert rejected == []
     assert np.array_equal(features, np.array([[5, 67, 3, 5, 3], [4, 43, 1, np.nan, 2]], np.float32), equal_nan=True)
 
 
 def test_leading_trailing_and_neighbouring_cells_may_be_empty():
-    features, rejected = scoring.parse(",67,3,5,\n,,,,\n5,,,,3\n?,?,?,?,?\n", SCHEMA)
+    features, rejected = scoring.parse([",67,3,5,", ",,,,", "5,,,,3", "?,?,?,?,?"], SCHEMA)
     assert rejected == []
     assert np.isnan(features).astype(int).tolist() == [[1, 0, 0, 0, 1], [1] * 5, [0, 1, 1, 1, 0], [1] * 5]
 
@@ -72,17 +75,17 @@ WRONG = {
 @pytest.mark.parametrize("wrong", WRONG, ids=range(len(WRONG)))
 def test_a_row_that_cannot_be_read_is_named_and_keeps_its_place(wrong):
     good = "4,43,1,1,2"
-    features, rejected = scoring.parse(f"{good}\n{good}\n{wrong}\n{good}\n", SCHEMA)
+    features, rejected = scoring.parse([good, good, wrong, good], SCHEMA)
     assert len(features) == 4
     assert [(reject.row, reject.reason) for reject in rejected] == [(3, WRONG[wrong])] * (WRONG[wrong] is not None)
     assert features[[0, 1, 3]].tolist() == [[4, 43, 1, 1, 2]] * 3
 
 
 def test_rejected_rows_have_no_probability(archive):
-    scores = scoring.Model(archive).score("4,43,1,1,2\nx\n5,67,3,5,3\n")
-    first, second, third = csv_lines(scores).splitlines()
+    answers, payload = Answers(scoring.Model(archive)), b"4,43,1,1,2\nx\n5,67,3,5,3\n"
+    first, second, third = answers.of(payload, 1)[0].decode().splitlines()
     assert second == "nan" and 0 < float(first) < 1 and 0 < float(third) < 1
-    assert json_lines(scores) == (
+    assert answers.of(payload, 1, CSV, JSON_LINES)[0].decode() == (
         f'{{"row": 1, "probability": {first}}}\n'
         '{"row": 2, "error": "1 column where 5 belong"}\n'
         f'{{"row": 3, "probability": {third}}}\n'
@@ -90,7 +93,7 @@ def test_rejected_rows_have_no_probability(archive):
 
 
 def test_nothing_but_rejected_rows_is_an_answer_too(archive):
-    assert csv_lines(scoring.Model(archive).score("x\ny\n")) == "nan\nnan\n"
+    assert Answers(scoring.Model(archive)).of(b"x\ny\n", 1)[0] == b"nan\nnan\n"
 
 
 def refused(archive) -> str:

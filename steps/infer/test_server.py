@@ -120,7 +120,14 @@ def test_the_largest_payload_of_a_batch_transform(server):
         ("POST", "/invocations", "", {}, 400, "The payload has no row.\n"),
         ("POST", "/invocations", "\n \n", {}, 400, "The payload has no row.\n"),
         ("POST", "/invocations", b"5,67\xff", {}, 400, "The payload isn't UTF-8 text at byte 4.\n"),
-        ("POST", "/invocations", "{}", JSON, 415, "Content-Type: this model takes text/csv.\n"),
+        (
+            "POST",
+            "/invocations",
+            "{}",
+            JSON,
+            415,
+            "Content-Type: this model takes text/csv or application/jsonlines.\n",
+        ),
         ("POST", "/invocations", "5", HTML, 406, "Accept: this model gives text/csv or application/jsonlines.\n"),
         ("GET", "/invocations", None, {}, 405, "Method Not Allowed"),
         ("GET", "/nowhere", None, {}, 404, "Not Found"),
@@ -185,6 +192,6 @@ def test_settings_that_cannot_be(archive):
 def test_a_start_is_quick():
     # Beside them, importing XGBoost takes several times as long.
     assert [name for name in ("pandas", "sklearn") if importlib.util.find_spec(name)] == []
-    program = "import sys, steps.infer.__main__; print({'numpy', 'xgboost', 'starlette'} & set(sys.modules))"
+    program = "import sys, steps.infer.__main__; print({'numpy', 'xgboost', 'uvicorn'} & set(sys.modules))"
     cheap = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert cheap.stdout == "set()\n"
