@@ -1,5 +1,6 @@
 """Entry point of the evaluate image: a processing job's container."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -14,34 +15,37 @@ from steps.evaluate import metrics, models, report
 @failure.entry_point(failure.message_file)
 def main() -> int:
     """Measure the model on the test rows, compare it with the champion, write the JSON and the page."""
-    labels, features = models.read_test(paths.processing_input("test"))
-    scores = models.probabilities(models.find_archive(paths.processing_input("model")), features)
+    problem = metrics.choose(os.environ.get(metrics.SETTING, ""))
+    labels, features = models.read_test(paths.processing_input("test"), problem)
+    predictions = models.predictions(models.find_archive(paths.processing_input("model")), features, problem)
     champion = models.find_archive(paths.processing_input("champion"))
-    rival = None if champion.name == models.NO_CHAMPION else models.probabilities(champion, features)
+    rival = None if champion.name == models.NO_CHAMPION else models.predictions(champion, features, problem)
     evaluation = {
         "rows": len(labels),
-        "binary_classification_metrics": metrics.measure(labels, scores),
-        "champion_comparison": _comparison(labels, scores, rival),
+        f"{problem.key}_metrics": problem.members(labels, predictions),
+        "champion_comparison": _comparison(problem, labels, predictions, rival),
     }
     output = paths.processing_output("evaluation")
     write_all(
         {
             output / "evaluation.json": jsontext.dumps(evaluation) + "\n",
-            output / "report.html": report.render(evaluation, Schema.read().label_names),
+            output / "report.html": report.render(evaluation, problem, Schema.read().label_names),
         }
     )
-    log.info(report.sentence(evaluation))
+    log.info(report.sentence(evaluation, problem))
     return 0
 
 
-def _comparison(labels: np.ndarray, scores: np.ndarray, rival: np.ndarray | None) -> dict[str, Any]:
+def _comparison(
+    problem: metrics.ProblemType, labels: np.ndarray, predictions: np.ndarray, rival: np.ndarray | None
+) -> dict[str, Any]:
     """Return how the champion does on the same rows; without one, the difference is none."""
     if rival is None:
-        return {"compared": False, "auc_difference": {"value": 0.0, "lower": 0.0, "upper": 0.0}}
+        return {"compared": False, problem.compared: {"value": 0.0, "lower": 0.0, "upper": 0.0}}
     return {
         "compared": True,
-        "auc_difference": vars(metrics.auc_difference(labels, scores, rival)),
-        "champion": metrics.measure(labels, rival),
+        problem.compared: vars(problem.difference(labels, predictions, rival)),
+        "champion": problem.members(labels, rival),
     }
 
 

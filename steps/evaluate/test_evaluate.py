@@ -16,6 +16,7 @@ import xgboost
 from steps.common.test_job import Job
 from steps.evaluate import report
 from steps.evaluate.__main__ import main
+from steps.evaluate.metrics import BINARY
 
 OUTPUT = "processing/output/evaluation"
 
@@ -105,7 +106,7 @@ def test_the_champion_is_measured_on_the_same_rows(job, challenger, champion, ve
     difference = found["champion_comparison"]["auc_difference"]
     assert difference["value"] == pytest.approx(mine["auc"]["value"] - its["auc"]["value"])
     assert difference["lower"] <= difference["value"] <= difference["upper"]
-    assert report.sentence(found).endswith(f"; {verdict} than the champion.")
+    assert report.sentence(found, BINARY).endswith(f"; {verdict} than the champion.")
 
 
 class Page(HTMLParser):

@@ -45,10 +45,11 @@ def _leave_to(first: str, host: str) -> int:
 def _model_quality(job: Job) -> int:
     # Imported here only: the other jobs start faster without it.
     from steps.monitor.quality import evaluation
+    from steps.monitor.report import quality_page
 
     outcome = evaluation.run(job)
     files: dict = {job.output / name: _json(content) for name, content in outcome.files.items()}
-    files[job.output / "report.html"] = outcome.page
+    files[job.output / "report.html"] = quality_page.render(outcome)
     violations = len(outcome.files["constraint_violations.json"]["violations"])
     if job.publish_metrics:
         files[cloudwatch.file()] = cloudwatch.quality_lines(job, outcome.metrics, violations)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from steps.common import paths
+from steps.common.quality import binary
 from steps.monitor.__main__ import main
 from steps.monitor.contract import Job
-from steps.monitor.quality import binary
 from steps.monitor.quality.binary import Binary
 from steps.monitor.quality.multiclass import Multiclass
 from steps.monitor.quality.regression import Regression
@@ -176,7 +176,7 @@ class Quality:
     def register(self, count: int = 180, seed: int = 5) -> None:
         """Leave the registered baseline in the form of evaluate's evaluation.json."""
         labels, probabilities = map(np.array, scored(count, seed))
-        content = {"rows": count, binary.METRICS: binary.members(binary.Rows.at(0.5, labels, probabilities))}
+        content = {"rows": count, f"{binary.KEY}_metrics": binary.members(binary.Rows.at(0.5, labels, probabilities))}
         file = self.container.root / "processing/input/evaluation.json"
         file.write_text(json.dumps(content))
         self.container.setenv("baseline_statistics", "/opt/ml/processing/input/evaluation.json")

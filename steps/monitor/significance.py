@@ -8,6 +8,7 @@ million.
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ MIN_DRAWS_FOR_TAIL = 1_000
 
 MAX_ROWS = 400_000_000
 """numpy draws from fewer than 1e9 rows; larger pools are scaled down, which only makes p-values larger."""
+
+NORMAL = NormalDist()
+LARGEST_T = 1e6
 
 Counts = NDArray[np.int64]
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -225,6 +229,18 @@ def upper_gamma(shape: float, x: float) -> float:
         if abs(c * d - 1) < 1e-15:
             break
     return prefactor * fraction
+
+
+def upper_tail(value: float, deviation: float, freedom: float = math.inf) -> float:
+    """Return the chance of a normal variable this far above 0, or of Student's t with degrees of freedom.
+
+    Student's t as a normal variable: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.8.
+    """
+    if deviation <= 0:
+        return 0.0 if value > 0 else 1.0
+    # Beyond this nothing changes, and its square is finite.
+    t = max(-LARGEST_T, min(LARGEST_T, value / deviation))
+    return NORMAL.cdf(-t * (1 - 1 / (4 * freedom)) / math.sqrt(1 + t * t / (2 * freedom)))
 
 
 def holm(p_values: Sequence[float], level: float, weights: Sequence[float] | None = None) -> list[float]:

@@ -16,6 +16,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from steps.common.quality import ranking
 from steps.monitor import significance
 from steps.monitor.data import sample
 from steps.monitor.data.histograms import Column, Numbers, Table, Texts
@@ -108,7 +109,7 @@ def check(batch: Codes, baseline: Codes, threshold: float) -> Check | None:
 
     seen = scores(labels)
     p = significance.permutation(float(np.dot(labels, seen)), draw, most=MAX_DRAWS)
-    area = auc(seen[: len(batch)], seen[len(batch) :])
+    area = ranking.auc(seen[: len(batch)], seen[len(batch) :])
     sentence = f"A classifier tells the batch's rows from the baseline's with an AUC of {area:.2f} (chance: 0.50)."
     return Check(WHOLE_TABLE, DRIFT, sentence, p, area - 0.5, threshold, weight=1.0)
 
@@ -175,10 +176,3 @@ def _inverse(rows: Codes) -> NDArray[np.float32]:
     kernel -= kernel.mean(axis=1, keepdims=True)
     np.fill_diagonal(kernel, np.diag(kernel) + RIDGE * np.trace(kernel) / len(rows))
     return np.linalg.inv(kernel)
-
-
-def auc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float:
-    """Return the chance that a positive scores above a negative, ties counting one half (Mann-Whitney)."""
-    ordered = np.sort(negative)
-    below = np.searchsorted(ordered, positive, side="left") + np.searchsorted(ordered, positive, side="right")
-    return float(below.sum() / (2 * len(positive) * len(negative)))

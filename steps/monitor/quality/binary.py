@@ -7,8 +7,9 @@ Three metrics are compared with the registered baseline:
   (DeLong, DeLong and Clarke-Pearson 1988, doi:10.2307/2531595) or, where the baseline's file gives none of these, by
   Hanley and McNeil 1982 (doi:10.1148/radiology.143.1.7063747).
 - Brier score: one-sided z-test of the rise; the baseline's rows are taken to vary as the labelled ones do.
-- Calibration in the large: two-sided z-test of the mean of label minus probability, whose variance is that of labels
-  which do follow their probabilities (Cox 1958, doi:10.1093/biomet/45.3-4.562).
+- Calibration in the large: z-test of how much farther from 0 the mean of label minus probability is, whose variance is
+  that of labels which do follow their probabilities (Cox 1958, doi:10.1093/biomet/45.3-4.562). Where both means are
+  near 0, the difference of their sizes exceeds any bound at most twice as often as a normal variable does.
 
 Where there are predicted labels only, accuracy and F1 are compared instead, as `matrix` says. Against constraints, the
 AUC is held by DeLong, shares and F-scores by 4,000 draws of the confusion matrix.
@@ -24,61 +25,32 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from steps.common.quality import binary, ranking
+from steps.common.quality.binary import Labels, Probabilities, Rows
+from steps.common.quality.members import Bin, is_known, number
 from steps.monitor.contract import Job
 from steps.monitor.failures import BadSetting, UnreadableBatch
-from steps.monitor.quality import matrix, problems, ranking
+from steps.monitor.quality import matrix, problems
 from steps.monitor.quality.problems import (
-    CONSTANT,
     INFERENCE,
     PROBABILITY,
     THRESHOLD,
-    Baseline,
     MetricComparison,
     Problem,
     ThresholdTest,
-    member,
-    number,
-    upper_tail,
     within,
 )
-
-METRICS, CONSTRAINTS = "binary_classification_metrics", "binary_classification_constraints"
+from steps.monitor.significance import upper_tail
 
 MIN_EFFECT = {"auc": 0.02, "brier": 0.02, "calibration": 0.03}
 """The smallest effects that count."""
 
-BINS, MIN_PER_BIN = 10, 5
-OF_CONSTANT = ("recall", "precision", "accuracy", "f0_5", "f1", "f2")
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
-
-Labels = NDArray[np.int64]
-Probabilities = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Labelled rows: labels and predicted labels, 0 or 1, and probabilities if there are any; all of shape (rows,)."""
-
-    labels: Labels
-    predicted: Labels
-    probabilities: Probabilities | None = None
-
-    @classmethod
-    def at(cls, threshold: float, labels: Labels, probabilities: Probabilities) -> "Rows":
-        """Return rows whose predicted label is 1 from a probability on."""
-        return cls(labels, (probabilities >= threshold).astype(np.int64), probabilities)
-
-    @cached_property
-    def metrics(self) -> "Metrics":
-        """What the probabilities, which have to be there, say of the model."""
-        assert self.probabilities is not None
-        return measure(self.labels, self.probabilities)
 
 
 @dataclass(frozen=True)
@@ -91,44 +63,22 @@ class Metrics:
     brier: float
     bias: float
     """Mean of label minus probability."""
-    calibration: list[tuple[float, float, int]] = field(default_factory=list)
-    """Per bin: mean probability, share of positives, rows."""
+    calibration: list[Bin] = field(default_factory=list)
     confusion: Labels = field(default_factory=lambda: np.zeros((2, 2), dtype=np.int64))
 
 
-def measure(labels: Labels, probabilities: Probabilities) -> Metrics:
-    """Return the metrics of labelled rows."""
-    area, deviation = ranking.delong(labels, probabilities)
-    locations = np.minimum((probabilities * BINS).astype(int), BINS - 1)
-    bins = [
-        (float(probabilities[locations == location].mean()), float(labels[locations == location].mean()), int(count))
-        for location, count in enumerate(np.bincount(locations, minlength=BINS).tolist())
-        if count
-    ]
-    error = labels - probabilities
-    return Metrics(len(labels), area, deviation, float((error**2).mean()), float(error.mean()), joined(bins))
-
-
-def joined(bins: Sequence[tuple[float, float, int]]) -> list[tuple[float, float, int]]:
-    """Return bins of MIN_PER_BIN rows each, so that none shows a row's own values: small ones join the next one.
-
-    Of fewer rows in all there is no bin.
-    """
-    found: list[tuple[float, float, int]] = []
-    for each in bins:
-        if found and found[-1][2] < MIN_PER_BIN:
-            each = _both(found.pop(), each)
-        found.append(each)
-    if len(found) > 1 and found[-1][2] < MIN_PER_BIN:
-        last = found.pop()
-        found.append(_both(found.pop(), last))
-    return [each for each in found if each[2] >= MIN_PER_BIN]
-
-
-def _both(one: tuple[float, float, int], other: tuple[float, float, int]) -> tuple[float, float, int]:
-    count = one[2] + other[2]
-    mean, share = ((one[i] * one[2] + other[i] * other[2]) / count for i in (0, 1))
-    return mean, share, count
+def measure(rows: Rows) -> Metrics:
+    """Return the metrics of labelled rows, which have probabilities."""
+    assert rows.probabilities is not None
+    labels, probabilities = rows.labels, rows.probabilities
+    return Metrics(
+        len(labels),
+        *ranking.auc_and_deviation(labels, probabilities),
+        binary.brier(labels, probabilities),
+        binary.bias(labels, probabilities),
+        binary.calibration(labels, probabilities),
+        rows.confusion,
+    )
 
 
 def read(members: Mapping[str, Any]) -> Metrics:
@@ -145,14 +95,14 @@ def read(members: Mapping[str, Any]) -> Metrics:
     if not math.isnan(area) and (math.isnan(deviation) or "brier" not in members):
         deviation = ranking.hanley(area, positive, negative)
     bins = [
-        (within(float(each["predicted"])), within(_observed(each["observed"])), int(each["rows"]))
+        Bin(within(float(each["predicted"])), within(_observed(each["observed"])), int(each["rows"]))
         for each in members.get("calibration", [])
     ]
-    if any(count <= 0 for _, _, count in bins):
+    if any(each.rows <= 0 for each in bins):
         raise ValueError("a bin of no rows")
-    bins = joined(bins)
-    rows = sum(count for _, _, count in bins)
-    bias = sum((share - mean) * count for mean, share, count in bins) / rows if rows else math.nan
+    bins = binary.joined(bins)
+    rows = sum(each.rows for each in bins)
+    bias = sum((each.observed - each.predicted) * each.rows for each in bins) / rows if rows else math.nan
     brier = within(number(members["brier"]["value"])) if "brier" in members else math.nan
     return Metrics(positive + negative, area, deviation, brier, bias, bins, cells)
 
@@ -174,18 +124,24 @@ def compare(labels: Labels, probabilities: Probabilities, now: Metrics, before: 
         sentence = f"The Brier score is {now.brier:.3f}; it was {before.brier:.3f}."
         found.append(
             MetricComparison(
-                "brier", now.brier, before.brier, rise, MIN_EFFECT["brier"], upper_tail(rise, spread), sentence
+                "brier",
+                now.brier,
+                before.brier,
+                rise,
+                MIN_EFFECT["brier"],
+                upper_tail(rise, spread),
+                sentence,
             )
         )
     if not math.isnan(before.bias):
-        apart = abs(now.bias - before.bias)
+        farther = abs(now.bias) - abs(before.bias)
         spread = math.sqrt(float((probabilities * (1 - probabilities)).mean()) * per_row)
         sentence = (
             f"Positives are {100 * now.bias:+.1f} points off their probabilities; they were {100 * before.bias:+.1f}."
         )
-        p = min(1.0, 2 * upper_tail(apart, spread))
+        p = min(1.0, 2 * upper_tail(farther, spread))
         found.append(
-            MetricComparison("calibration", now.bias, before.bias, apart, MIN_EFFECT["calibration"], p, sentence)
+            MetricComparison("calibration", now.bias, before.bias, farther, MIN_EFFECT["calibration"], p, sentence)
         )
     return found
 
@@ -197,70 +153,18 @@ def _logit(found: Metrics) -> tuple[float, float]:
     return math.log(area / (1 - area)), max(found.auc_deviation, edge) / (area * (1 - area))
 
 
-def confusion(labels: Labels, predicted: Labels) -> NDArray[np.int64]:
-    """Return the counts [[true negative, false positive], [false negative, true positive]]."""
-    return np.bincount(2 * labels + predicted, minlength=4).reshape(2, 2).astype(np.int64)
-
-
-def of_matrix(cells: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Return the shares and F-scores of confusion matrices, one per row of tn, fp, fn, tp."""
-    tn, fp, fn, tp = cells.T
-
-    def share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-
-    precision, recall = share(tp, tp + fp), share(tp, tp + fn)
-    found = {
-        "recall": recall,
-        "precision": precision,
-        "accuracy": share(tp + tn, cells.sum(axis=1)),
-        "true_positive_rate": recall,
-        "true_negative_rate": share(tn, tn + fp),
-        "false_positive_rate": share(fp, tn + fp),
-        "false_negative_rate": share(fn, tp + fn),
-    }
-    for name, beta in (("f0_5", 0.5), ("f1", 1.0), ("f2", 2.0)):
-        found[name] = share((1 + beta**2) * precision * recall, beta**2 * precision + recall)
-    return found
-
-
-def members(rows: Rows) -> dict[str, Any]:
-    """Return `binary_classification_metrics`; Brier score and calibration are added to SageMaker's members.
-
-    The best constant classifier is the one that always says 1, as in SageMaker's documented example.
-    """
-    cells = confusion(rows.labels, rows.predicted)
-    (tn, fp), (fn, tp) = cells.tolist()
-    found: dict[str, Any] = {"confusion_matrix": {"0": {"0": tn, "1": fp}, "1": {"0": fn, "1": tp}}}
-    for name, value in of_matrix(cells.reshape(1, 4).astype(float)).items():
-        found[name] = member(float(value[0]))
-    always = of_matrix(np.array([[0.0, tn + fp, 0.0, fn + tp]]))
-    for name in OF_CONSTANT:
-        found[f"{name}{CONSTANT}"] = member(float(always[name][0]))
-    if rows.probabilities is None:
-        return found
-    found |= ranking.curves(rows.labels, rows.probabilities)
-    now = rows.metrics
-    found["auc"] = member(now.auc, now.auc_deviation)
-    found["brier"] = member(now.brier)
-    found["calibration"] = [
-        {"predicted": mean, "observed": {"value": share}, "rows": count} for mean, share, count in now.calibration
-    ]
-    return found
-
-
 class Binary(Problem):
     """The problem type BinaryClassification."""
 
-    name = "BinaryClassification"
-    key = "binary_classification"
+    name = binary.NAME
+    key = binary.KEY
     main_variable = PROBABILITY
     json_key = "probability"
     variables = (INFERENCE, PROBABILITY)
     settings = (THRESHOLD,)
     default_column = "0"
     worse_above = frozenset({"false_positive_rate", "false_negative_rate"})
-    extra_metrics = frozenset({"brier"})
+    extra_metrics = frozenset({"average_precision", "brier", "log_loss"})
 
     def __init__(self, job: Job) -> None:
         """Read the settings."""
@@ -306,7 +210,7 @@ class Binary(Problem):
 
     def members(self, rows: Rows) -> dict[str, Any]:
         """Return the members of statistics.json."""
-        return members(rows)
+        return binary.members(rows)
 
     def baseline_metrics(self, members: Mapping[str, Any], rows: int) -> Metrics:
         """Return what a baseline's members say."""
@@ -315,23 +219,25 @@ class Binary(Problem):
     def compare(self, rows: Rows, before: Metrics) -> list[MetricComparison]:
         """Return the comparison of each metric that the baseline knows."""
         if rows.probabilities is not None and not math.isnan(before.auc):
-            return compare(rows.labels, rows.probabilities, rows.metrics, before)
-        now = confusion(rows.labels, rows.predicted)
+            return compare(rows.labels, rows.probabilities, measure(rows), before)
+        now = rows.confusion
         return [
             matrix.compare_accuracy(int(np.trace(now)), int(now.sum()), int(np.trace(before.confusion)), before.rows),
-            matrix.compare_score("f1", now.ravel(), before.confusion.ravel(), lambda cells: of_matrix(cells)["f1"]),
+            matrix.compare_score(
+                "f1", now.ravel(), before.confusion.ravel(), lambda cells: binary.of_matrix(cells)["f1"]
+            ),
         ]
 
     def threshold_test(self, rows: Rows) -> ThresholdTest:
         """Return how to compare a metric with a threshold."""
-        cells = confusion(rows.labels, rows.predicted).ravel()
-        of_cells = matrix.threshold_test(cells, of_matrix)
+        cells = rows.confusion.ravel()
+        of_cells = matrix.threshold_test(cells, binary.of_matrix)
 
         def of(name: str, allowed: float, side: int) -> tuple[float, float] | None:
             if name == "auc":
                 if rows.probabilities is None:
                     return math.nan, 1.0
-                area, deviation = ranking.delong(rows.labels, rows.probabilities)
+                area, deviation = ranking.auc_and_deviation(rows.labels, rows.probabilities)
                 return area, upper_tail(side * (area - allowed), deviation)
             return of_cells(name, allowed, side)
 
@@ -339,17 +245,12 @@ class Binary(Problem):
 
     def headline(self, members: Mapping[str, Any]) -> tuple[str, str]:
         """Return the AUC or, without probabilities, the accuracy."""
-        name, word = ("auc", "AUC") if problems.is_known(members.get("auc")) else ("accuracy", "accuracy")
+        name, word = ("auc", "AUC") if is_known(members.get("auc")) else ("accuracy", "accuracy")
         return (word, f"{within(number(members[name]['value'])):.3f}") if name in members else ("", "")
 
-    def pictures(self, rows: Rows, members: Mapping[str, Any], before: Baseline | None) -> str:
-        """Return the calibration or, without probabilities, the confusion matrix."""
-        from steps.monitor.report import quality_charts
 
-        if rows.probabilities is None:
-            return quality_charts.confusion(["0", "1"], confusion(rows.labels, rows.predicted))
-        now = rows.metrics
-        return quality_charts.calibration(now.calibration, before.metrics.calibration if before else [])
+def _f1(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    return binary.of_matrix(cells)["f1"]
 
 
 def _label(cell: Any, location: str) -> int:

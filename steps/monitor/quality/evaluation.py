@@ -1,32 +1,20 @@
-"""The job that looks at a model's quality: its files in, the outcome and its page out."""
+"""The job that evaluates a model's quality: its files in, the outcome out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from html import escape
 from typing import Any
 
-from steps.common import about
-from steps.common.html import page, table
+from steps.common.quality.members import is_known
+from steps.common.text import count
 from steps.monitor.contract import Job
 from steps.monitor.failures import BadSetting, UnreadableBatch
 from steps.monitor.quality import labels, problems
 from steps.monitor.quality.binary import Binary
 from steps.monitor.quality.labels import Joined
 from steps.monitor.quality.multiclass import Multiclass
-from steps.monitor.quality.problems import Baseline, MetricComparison, Problem
+from steps.monitor.quality.problems import BASELINE, Baseline, MetricComparison, Problem
 from steps.monitor.quality.regression import Regression
-from steps.monitor.report import drift_page
-
-MAX_BATCHES = 100
-"""Batches that the page lists."""
-
-RULE = (
-    "A metric is violated only if it is worse by more than is allowed and chance alone would do that at most as often "
-    "as its limit says. The limit is stricter the more metrics there are; once one is left to chance, so are those "
-    "that chance explains more easily. Worse by and Allowed are in the metric's own unit; of MAE and RMSE they are "
-    "shares of the registered metric, of bias registered RMSEs, of constraints distances from the threshold."
-)
 
 
 @dataclass
@@ -34,10 +22,26 @@ class Outcome:
     """Everything the container writes about a model's quality."""
 
     message: str
+    problem: Problem
+    joined: Joined
     files: dict[str, Any]
-    page: str
-    metrics: dict[str, float]
-    """Each metric of the model's quality that was measured, by its name."""
+    """Content of each JSON file, by its name."""
+    members: dict[str, Any] = field(default_factory=dict)
+    """What was measured, as in statistics.json; nothing where there was too little to measure."""
+    comparisons: list[MetricComparison] = field(default_factory=list)
+    rows: Any = None
+    """The labelled rows, as the problem type has them."""
+    before: Baseline | None = None
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        """The content of verdict.json."""
+        return self.files["verdict.json"]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Each metric that was measured, by its name."""
+        return {name: float(each["value"]) for name, each in self.members.items() if is_known(each)}
 
 
 def run(job: Job) -> Outcome:
@@ -54,7 +58,7 @@ def run(job: Job) -> Outcome:
     rows = problem.rows(joined.labels, joined.predictions)
     if lacking := problem.lacking(rows):
         summary = f"Not enough {lacking} to evaluate the model: {_labelled(joined)}.{useless(joined)}"
-        return _conclude(problem, joined, summary, {}, [], "")
+        return Outcome(*_conclude(problem, joined, summary, {}, []))
     if mismatch := problem.mismatch(rows, before.metrics if before else None):
         raise UnreadableBatch(mismatch)
     found = problem.members(rows)
@@ -65,7 +69,7 @@ def run(job: Job) -> Outcome:
         )
     problems.correct(comparisons)
     summary = sentence(problem, joined, found, before, comparisons)
-    return _conclude(problem, joined, summary, found, comparisons, problem.pictures(rows, found, before))
+    return Outcome(*_conclude(problem, joined, summary, found, comparisons), found, comparisons, rows, before)
 
 
 def choose(job: Job) -> Problem:
@@ -87,8 +91,7 @@ def _conclude(
     summary: str,
     found: dict[str, Any],
     comparisons: Sequence[MetricComparison],
-    pictures: str,
-) -> Outcome:
+) -> tuple[str, Problem, Joined, dict[str, Any]]:
     violated = [comparison for comparison in comparisons if comparison.violated]
     verdict = {
         "drift": bool(violated),
@@ -113,8 +116,7 @@ def _conclude(
         "verdict.json": verdict,
     }
     word = "CompletedWithViolations" if violated else "Completed"
-    metrics = {name: float(each["value"]) for name, each in found.items() if problems.is_known(each)}
-    return Outcome(f"{word}: {summary}", files, _page(verdict, joined, comparisons, pictures), metrics)
+    return f"{word}: {summary}", problem, joined, files
 
 
 def sentence(
@@ -129,12 +131,13 @@ def sentence(
     old, was = before.headline if before else ("", "")
     compared = f" (it was {was})" if old == word else ""
     rest = f"{word} {now}{compared}; {_labelled(joined)}.{problem.note(found)}{useless(joined)}"
-    violated = dict.fromkeys(comparison.name for comparison in comparisons if comparison.violated)
+    violated = [comparison for comparison in comparisons if comparison.violated]
     if not comparisons:
         return f"Measured: {rest}"
     if violated:
-        happened = "has become worse" if before else "violates its constraints"
-        return f"Drift: the model {happened} ({', '.join(violated)}); {rest}"
+        worse = any(comparison.kind == BASELINE for comparison in violated)
+        happened = "has become worse" if worse else "violates its constraints"
+        return f"Drift: the model {happened} ({', '.join(dict.fromkeys(each.name for each in violated))}); {rest}"
     return f"No drift: the model {'is as good as it was' if before else 'keeps its constraints'}; {rest}"
 
 
@@ -142,24 +145,21 @@ def useless(joined: Joined) -> str:
     """Return a sentence about labels that could not be used, if there are any."""
     rows, missing, strange = joined.contradictory, joined.unknown_rows, joined.unknown_batches
     parts = (
-        f"{rows} row{_s(rows)} {'has' if rows == 1 else 'have'} contradictory ones" if rows else "",
-        f"{missing} row{_s(missing)} {'does' if missing == 1 else 'do'} not exist" if missing else "",
-        f"{strange} label{_s(strange)} {'is of a batch that is' if strange == 1 else 'are of batches that are'} "
+        f"{count(rows, 'row')} {'has' if rows == 1 else 'have'} contradictory ones" if rows else "",
+        f"{count(missing, 'row')} {'does' if missing == 1 else 'do'} not exist" if missing else "",
+        f"{count(strange, 'label')} {'is of a batch that is' if strange == 1 else 'are of batches that are'} "
         "not here (an earlier version's, perhaps)"
         if strange
         else "",
     )
-    summary = ", ".join(filter(None, parts))
-    return f" Labels that don't count: {summary}." if summary else ""
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
+    listed = ", ".join(filter(None, parts))
+    return f" Labels that don't count: {listed}." if listed else ""
 
 
 def _labelled(joined: Joined) -> str:
     scored = sum(batch.rows - batch.rejected for batch in joined.batches)
-    return f"{len(joined.labels)} of {scored} scored rows are labelled"
+    labelled = len(joined.labels)
+    return f"{labelled} of {count(scored, 'scored row')} {'is' if labelled == 1 else 'are'} labelled"
 
 
 def _violation(comparison: MetricComparison) -> dict[str, Any]:
@@ -174,58 +174,3 @@ def _violation(comparison: MetricComparison) -> dict[str, Any]:
         "effect_size": comparison.effect,
         "effect_size_threshold": comparison.effect_threshold,
     }
-
-
-def _page(verdict: dict, joined: Joined, comparisons: Sequence[MetricComparison], pictures: str) -> str:
-    looks = f" {'bad' if verdict['drift'] else 'good'}" if comparisons else ""
-    # The predictions' own files say which version made them.
-    version = {"version": ", ".join(joined.versions)} if joined.versions else {}
-    provenance = about.section(**version, made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-    body = [f'<p class="verdict{looks}">{escape(verdict["sentence"])}</p>', provenance]
-    if comparisons:
-        rows = [
-            (
-                comparison.name,
-                "violated" if comparison.violated else "passed",
-                comparison.sentence,
-                problems.short(comparison.effect),
-                problems.short(comparison.effect_threshold),
-                drift_page.chance(comparison.p_value),
-                drift_page.chance(comparison.p_threshold) if comparison.p_threshold else "not reached",
-            )
-            for comparison in comparisons
-        ]
-        head = ("Metric", "Outcome", "What was found", "Worse by", "Allowed", "By chance", "Limit of chance")
-        body += [table(head, rows, "Metrics against the registered ones and constraints"), f"<p>{RULE}</p>"]
-    body += [pictures, _join(joined)]
-    title = "The model's quality: drift" if verdict["drift"] else "The model's quality"
-    return page(title, "\n".join(body), drift_page.STYLE)
-
-
-def _join(joined: Joined) -> str:
-    rows = [
-        (
-            batch.name,
-            batch.rows,
-            batch.labelled,
-            batch.unlabelled,
-            batch.rejected,
-            batch.repeated,
-            batch.contradictory,
-            batch.unknown_rows,
-        )
-        for batch in joined.batches[:MAX_BATCHES]
-    ]
-    head = (
-        "Batch",
-        "Rows",
-        "Labelled",
-        "Without label",
-        "Not scored",
-        "Labelled again",
-        "Contradictory",
-        "No such row",
-    )
-    lost = useless(joined).strip()
-    lost = f"<p>{escape(lost)}</p>" if lost else ""
-    return f"<h2>Labels and predictions</h2>{table(head, rows, 'What the join found')}{lost}"

@@ -11,39 +11,16 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from steps.common.quality.multiclass import Cells, Measure, draws, sizes
 from steps.monitor import significance
 from steps.monitor.quality.problems import MetricComparison, ThresholdTest
 
 MIN_EFFECT = {"accuracy": 0.02, "f1": 0.03, "weighted_f1": 0.03}
 """The smallest effects that count."""
 
-DRAWS = 4_000
-MAX_DRAWN = 2_000_000
-"""Cells that are drawn at once."""
-
-MAX_CELLS, MIN_DRAWS = 10_000, 400
-"""Of matrices of more cells than these, fewer are drawn, as they take seconds; with these, Holm still has its room."""
-
 WORDS = {"f1": "F1", "weighted_f1": "weighted F1"}
 
-Cells = NDArray[np.int64]
 Score = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-Measure = Callable[[NDArray[np.float64]], dict[str, NDArray[np.float64]]]
-
-
-def draws(cells: Cells, measure: Measure) -> dict[str, NDArray[np.float64]]:
-    """Return the metrics of matrices that are drawn as the counts say, in bounded memory."""
-    rng = np.random.default_rng(significance.SEED)
-    shares = cells / cells.sum()
-    batches = [measure(rng.multinomial(int(cells.sum()), shares, size).astype(float)) for size in _sizes(len(cells))]
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
-
-
-def _sizes(cells: int) -> list[int]:
-    """Return how many matrices are drawn at once, until there are enough."""
-    total = DRAWS if cells <= MAX_CELLS else max(MIN_DRAWS, DRAWS * MAX_CELLS // cells)
-    step = max(1, MAX_DRAWN // cells)
-    return [min(step, total - start) for start in range(0, total, step)]
 
 
 def threshold_test(cells: Cells, measure: Measure) -> ThresholdTest:
@@ -79,7 +56,7 @@ def _chance(observed: float, cells: Cells, cells_before: Cells, score: Score) ->
     pooled = (cells + cells_before) / (cells.sum() + cells_before.sum())
     rng = np.random.default_rng(significance.SEED)
     beyond = total = 0
-    for size in _sizes(len(cells)):
+    for size in sizes(len(cells)):
         sides = (rng.multinomial(int(batch.sum()), pooled, size) for batch in (cells, cells_before))
         one, two = (score(side.astype(float)) for side in sides)
         beyond += int((two - one >= observed).sum())

@@ -7,10 +7,7 @@ Three metrics are compared with the registered baseline, whose confusion matrix 
   of the rows that were taken for others, for each class of which both sides have rows enough, with Bonferroni's
   correction over the classes.
 
-Constraints are held by draws of the confusion matrix. Weighted metrics are the sum over classes of the class's metric
-times its share of labels, as in Spark's MulticlassMetrics, from which the documented example follows to the last digit:
-docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-quality-metrics.html. Its constant classifier predicts the
-last class in order (there and in the binary example that is 1), and so does this one.
+Constraints are checked by draws of the confusion matrix.
 
 `inference_attribute` names the predicted label. Without it, `probability_attribute` names the probabilities, of which
 the largest counts: a list in one cell, several columns (`1,2,3`), or a JSON object whose keys are the classes; in the
@@ -22,26 +19,24 @@ first two a class is the probability's place, from 0 on.
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from steps.common.quality import multiclass
+from steps.common.quality.members import number
+from steps.common.quality.multiclass import Layout, Matrix, ordered
 from steps.monitor import significance
 from steps.monitor.failures import UnreadableBatch
 from steps.monitor.quality import matrix, problems
 from steps.monitor.quality.problems import (
-    CONSTANT,
     INFERENCE,
     PROBABILITY,
-    Baseline,
     MetricComparison,
     Problem,
     ThresholdTest,
-    member,
-    number,
     within,
 )
 
@@ -52,111 +47,6 @@ MAX_CLASSES = 1_000
 """With more, the column is no class."""
 
 NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,14})(\.\d*)?([eE][+-]?\d{1,2})?")
-
-BETAS = {"weighted_f0_5": 0.5, "weighted_f1": 1.0, "weighted_f2": 2.0}
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A confusion matrix: the classes in order, and the counts of shape (classes, classes), labels by predictions."""
-
-    classes: list[str]
-    counts: NDArray[np.int64]
-
-    def over(self, classes: Sequence[str]) -> NDArray[np.int64]:
-        """Return the counts over classes of which these are a part."""
-        positions = [classes.index(name) for name in self.classes]
-        counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
-        counts[np.ix_(positions, positions)] = self.counts
-        return counts
-
-
-class Layout:
-    """Cells of a matrix that hold something, so that draws of large matrices need no empty cell."""
-
-    def __init__(self, counts: NDArray[np.int64]) -> None:
-        """Take the matrix whose cells are drawn."""
-        self.classes = len(counts)
-        self.labels, self.predictions = np.nonzero(counts)
-
-    def cells(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the counts of these cells."""
-        return counts[self.labels, self.predictions]
-
-    def metrics(self, cells: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """Return the weighted metrics of matrices, of shape (matrices, cells)."""
-        same = np.flatnonzero(self.labels == self.predictions)
-        hits = self._sums(cells[:, same], self.labels[same])
-        return weighted(hits, self._sums(cells, self.labels), self._sums(cells, self.predictions))
-
-    def _sums(self, cells: NDArray[np.float64], positions: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the cells' sums per class."""
-        sums = np.zeros((len(cells), self.classes))
-        order = np.argsort(positions, kind="stable")
-        found, starts = np.unique(positions[order], return_index=True)
-        if len(found):
-            sums[:, found] = np.add.reduceat(cells[:, order], starts, axis=1)
-        return sums
-
-
-def weighted(
-    hits: NDArray[np.float64], labels: NDArray[np.float64], predictions: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
-    """Return accuracy and the weighted metrics from counts per class, all of shape (matrices, classes)."""
-
-    def share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-
-    precision, recall = share(hits, predictions), share(hits, labels)
-    total = labels.sum(axis=1)
-    weights = labels / total[:, None]
-    accuracy = hits.sum(axis=1) / total
-    found = {
-        "accuracy": accuracy,
-        "weighted_recall": accuracy,
-        "weighted_precision": (weights * precision).sum(axis=1),
-    }
-    for name, beta in BETAS.items():
-        score = share((1 + beta**2) * precision * recall, beta**2 * precision + recall)
-        found[name] = (weights * score).sum(axis=1)
-    return found
-
-
-def constant(counts: NDArray[np.int64]) -> dict[str, float]:
-    """Return the metrics of a classifier that always predicts the last class."""
-    labels = counts.sum(axis=1, keepdims=True).T.astype(float)
-    hits, predictions = np.zeros_like(labels), np.zeros_like(labels)
-    hits[0, -1], predictions[0, -1] = labels[0, -1], labels.sum()
-    return {name: float(value[0]) for name, value in weighted(hits, labels, predictions).items()}
-
-
-def of(labels: Sequence[str], predicted: Sequence[str]) -> Matrix:
-    """Return the confusion matrix; classes that only predictions have count too.
-
-    Raises:
-        UnreadableBatch: there are too many classes.
-    """
-    classes = ordered({*labels, *predicted})
-    if len(classes) > MAX_CLASSES:
-        raise UnreadableBatch(f"{len(classes)} classes in labels and predictions; at most {MAX_CLASSES} are measured.")
-    positions = {name: position for position, name in enumerate(classes)}
-    rows, columns = ([positions[name] for name in part] for part in (labels, predicted))
-    size = len(classes)
-    flat = np.array(rows, dtype=np.int64) * size + np.array(columns, dtype=np.int64)
-    return Matrix(classes, np.bincount(flat, minlength=size * size).reshape(size, size).astype(np.int64))
-
-
-def ordered(classes: Iterable[str]) -> list[str]:
-    """Return classes in order: numbers by their size, then texts."""
-
-    def key(name: str) -> tuple[int, float, str]:
-        try:
-            value = float(name)
-        except ValueError:
-            return 1, 0.0, name
-        return (0, value, name) if math.isfinite(value) else (1, 0.0, name)
-
-    return sorted(classes, key=key)
 
 
 def compare(now: Matrix, before: Matrix) -> list[MetricComparison]:
@@ -197,8 +87,8 @@ def _recalls(classes: Sequence[str], one: NDArray[np.int64], two: NDArray[np.int
 class Multiclass(Problem):
     """The problem type MulticlassClassification."""
 
-    name = "MulticlassClassification"
-    key = "multiclass_classification"
+    name = multiclass.NAME
+    key = multiclass.KEY
     variables = (INFERENCE, PROBABILITY)
 
     def truth(self, cell: Any, location: str) -> str:
@@ -215,8 +105,17 @@ class Multiclass(Problem):
         return most_probable(cells[PROBABILITY], location)
 
     def rows(self, truths: Sequence[str], predictions: Sequence[str]) -> Matrix:
-        """Return the confusion matrix: nothing else of the rows is needed."""
-        return of(truths, predictions)
+        """Return the confusion matrix: nothing else of the rows is needed.
+
+        Raises:
+            UnreadableBatch: there are too many classes.
+        """
+        matrix_of_rows = multiclass.of(truths, predictions)
+        if len(matrix_of_rows.classes) > MAX_CLASSES:
+            raise UnreadableBatch(
+                f"{len(matrix_of_rows.classes)} classes in labels and predictions; at most {MAX_CLASSES} are measured."
+            )
+        return matrix_of_rows
 
     def lacking(self, rows: Matrix) -> str:
         """Return what there is not enough of."""
@@ -236,20 +135,7 @@ class Multiclass(Problem):
 
     def members(self, rows: Matrix) -> dict[str, Any]:
         """Return `multiclass_classification_metrics`."""
-        found: dict[str, Any] = {
-            "confusion_matrix": {
-                name: dict(zip(rows.classes, counts, strict=True))
-                for name, counts in zip(rows.classes, rows.counts.tolist(), strict=True)
-            }
-        }
-        layout = Layout(rows.counts)
-        cells = layout.cells(rows.counts)
-        drawn = matrix.draws(cells, layout.metrics)
-        for name, value in layout.metrics(cells.reshape(1, -1).astype(float)).items():
-            found[name] = member(float(value[0]), float(drawn[name].std(ddof=1)))
-        for name, single in constant(rows.counts).items():
-            found[f"{name}{CONSTANT}"] = member(single)
-        return found
+        return multiclass.members(rows)
 
     def baseline_metrics(self, members: Mapping[str, Any], rows: int) -> Matrix:
         """Return a baseline's confusion matrix."""
@@ -278,13 +164,6 @@ class Multiclass(Problem):
         return (
             ("accuracy", f"{within(number(members['accuracy']['value'])):.3f}") if "accuracy" in members else ("", "")
         )
-
-    def pictures(self, rows: Matrix, members: Mapping[str, Any], before: Baseline | None) -> str:
-        """Return the confusion matrix and what became of each class."""
-        from steps.monitor.report import quality_charts
-
-        old: Matrix | None = before.metrics if before else None
-        return quality_charts.confusion(rows.classes, rows.counts) + quality_charts.classes(rows, old)
 
 
 def class_name(cell: Any) -> str:

@@ -20,9 +20,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any, ClassVar
 
+from steps.common.quality.members import CONSTANT, is_known
 from steps.monitor import significance
 from steps.monitor.contract import Job
 from steps.monitor.failures import BadBaseline, BadSetting, read_json
@@ -33,13 +33,13 @@ FALSE_ALARM_RATE = 0.01
 MIN_ROWS, MIN_PER_CLASS = 20, 5
 """Labelled rows, and those of a class, below which nothing is concluded."""
 
-NORMAL = NormalDist()
-LARGEST_T = 1e6
 LARGEST_THRESHOLD = 1e300
 OPERATORS = {"LessThanThreshold": -1, "GreaterThanThreshold": 1}
 INFERENCE, PROBABILITY = "inference_attribute", "probability_attribute"
 THRESHOLD = "probability_threshold_attribute"
-CONSTANT = "_best_constant_classifier"
+
+BASELINE = "baseline_drift_check"
+"""The kind of a comparison with the registered baseline; others are of a constraint's operator."""
 
 ThresholdTest = Callable[[str, float, int], tuple[float, float] | None]
 """Takes a metric's name, its threshold and the wrong side (-1 below, 1 above); returns the metric and the p-value."""
@@ -56,7 +56,7 @@ class MetricComparison:
     effect_threshold: float
     p_value: float
     sentence: str
-    kind: str = "baseline_drift_check"
+    kind: str = BASELINE
     p_threshold: float = 0.0
 
     @property
@@ -167,10 +167,6 @@ class Problem(ABC):
         """Return what has to be said beside the verdict."""
         return ""
 
-    @abstractmethod
-    def pictures(self, rows: Any, members: Mapping[str, Any], before: Baseline | None) -> str:
-        """Return the page's part that shows predictions beside labels."""
-
 
 def read_baseline(file: Path, problem: Problem) -> Baseline:
     """Return the metrics of an evaluation.json, or of a statistics.json of a model's quality.
@@ -199,11 +195,6 @@ def read_limits(file: Path, problem: Problem) -> dict[str, Any]:
     return limits
 
 
-def number(value: Any) -> float:
-    """Return a member's number; what isn't known is NaN."""
-    return math.nan if value in (None, "NaN") else float(value)
-
-
 def within(value: float, low: float = 0.0, high: float = 1.0) -> float:
     """Return a baseline's number, which NaN may be.
 
@@ -215,34 +206,9 @@ def within(value: float, low: float = 0.0, high: float = 1.0) -> float:
     return value
 
 
-def member(value: float, deviation: float = math.nan) -> dict[str, Any]:
-    """Return a metric in the form of statistics.json, in which NaN is a text."""
-    return {
-        "value": value if math.isfinite(value) else "NaN",
-        "standard_deviation": deviation if math.isfinite(deviation) else "NaN",
-    }
-
-
 def short(value: float, sign: str = "") -> str:
     """Return a number of any size with four digits: 12,350 or 0.1235."""
     return f"{float(f'{value:.4g}'):{sign},.12g}"
-
-
-def is_known(value: Any) -> bool:
-    """Whether a member of statistics.json is a metric with a number."""
-    return isinstance(value, dict) and "value" in value and math.isfinite(number(value["value"]))
-
-
-def upper_tail(value: float, deviation: float, freedom: float = math.inf) -> float:
-    """Return the chance of a normal variable this far above 0, or of Student's t with degrees of freedom.
-
-    Student's t as a normal variable: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.8.
-    """
-    if deviation <= 0:
-        return 0.0 if value > 0 else 1.0
-    # Beyond this nothing changes, and its square is finite.
-    t = max(-LARGEST_T, min(LARGEST_T, value / deviation))
-    return NORMAL.cdf(-t * (1 - 1 / (4 * freedom)) / math.sqrt(1 + t * t / (2 * freedom)))
 
 
 def compare_with_limits(limits: Mapping[str, Any], threshold_test: ThresholdTest, file: str) -> list[MetricComparison]:

@@ -13,7 +13,8 @@ AWS gives these from 200 samples on.
   250 blocks, which has the same spread. The baseline's is the larger one of the same, for its number of rows, and of
   what its file says (AWS's five draws of 80 % of rows have half of the deviation). Large errors weigh doubly here, so
   Student's t has one degree of freedom for 8 rows: with it, normal, t-distributed and lognormal errors keep the rate.
-- Bias: two-sided z-test of the mean of label minus prediction, in RMSEs of the baseline. SageMaker doesn't have it.
+- Bias: z-test of how much farther from 0 the mean of label minus prediction is, in RMSEs of the baseline, as for the
+  calibration of binary classification. SageMaker doesn't have it.
 
 R² is undefined where all labels are equal: it is left out, and the verdict says so. Constraints on errors are held by
 the same tests.
@@ -28,88 +29,36 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from steps.monitor import significance
+from steps.common.quality import regression
+from steps.common.quality.members import Bin, is_known, number
+from steps.common.quality.regression import RESIDUALS, Rows, log_ratio
 from steps.monitor.failures import UnreadableBatch
 from steps.monitor.quality import problems
 from steps.monitor.quality.problems import (
     INFERENCE,
-    Baseline,
     MetricComparison,
     Problem,
     ThresholdTest,
-    member,
-    number,
-    upper_tail,
     within,
 )
+from steps.monitor.significance import upper_tail
 
 MIN_EFFECT = {"mae": 0.05, "rmse": 0.05, "r2": 0.02, "bias": 0.1}
 """The smallest effects that count: shares of the baseline's MAE and RMSE, R² itself, and RMSEs."""
 
-BINS = 10
-MIN_PER_BIN = 5
 AWS_DEVIATIONS = 2
 """A metric's standard error in deviations of draws of 80 % of its rows without replacement: 1 / √(1 / 0.8 - 1)."""
 
 UNKNOWN_ROWS, UNKNOWN_ROWS_FEW = 200, problems.MIN_ROWS
 """Rows of a baseline that doesn't say how many: AWS gives standard deviations from 200 samples on."""
 
-BLOCKS, DRAWS = 250, 1_000
 ROWS_PER_FREEDOM = 8
 LARGEST = 1e100
 """Numbers beyond this are none: their squares can't be added up."""
-
-RESIDUALS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
-"""Edges of the residuals' bins, in RMSEs."""
-
-Numbers = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Labels and predictions, both of shape (rows,)."""
-
-    labels: Numbers
-    predictions: Numbers
-
-    @cached_property
-    def errors(self) -> Numbers:
-        """Labels minus predictions."""
-        return self.labels - self.predictions
-
-    @cached_property
-    def ratio_deviation(self) -> float:
-        """Standard deviation of log(1 - R²), by draws."""
-        rng = np.random.default_rng(significance.SEED)
-        blocks = min(BLOCKS, len(self.labels))
-        centred = self.labels - self.labels.mean()
-        parts = np.stack([self.errors**2, centred, centred**2, np.ones_like(centred)])
-        # Which rows make a block is a matter of chance, so that no order of the rows matters.
-        positions = rng.permutation(parts.shape[1]) % blocks
-        sums = np.stack([np.bincount(positions, part, blocks) for part in parts])
-        squares, firsts, seconds, count = sums[:, rng.integers(0, blocks, (DRAWS, blocks))].sum(axis=2)
-        around = seconds - firsts**2 / count
-        return float(_log(squares[around > 0] / around[around > 0]).std(ddof=1))
-
-
-def _log(ratio: Any) -> Any:
-    """Return the logarithm of 1 - R²; a perfect model's is finite."""
-    return np.log(np.maximum(ratio, 1e-12))
-
-
-def r_squared(rows: Rows) -> float:
-    """Return R², NaN where all labels are equal."""
-    around = float(((rows.labels - rows.labels.mean()) ** 2).sum())
-    # What is left of equal labels by rounding their mean is no spread.
-    if around <= len(rows.labels) * (1e-12 * float(np.abs(rows.labels).max())) ** 2:
-        return math.nan
-    return 1 - float((rows.errors**2).sum()) / around
 
 
 @dataclass(frozen=True)
@@ -124,8 +73,7 @@ class Metrics:
     """Mean of label minus prediction."""
     ratio_deviation: float = 0.0
     """Standard deviation of log(1 - R²), as far as a baseline's file says it."""
-    calibration: list[tuple[float, float, int]] = field(default_factory=list)
-    """Per bin: mean prediction, mean label, rows."""
+    calibration: list[Bin] = field(default_factory=list)
     residuals: list[int] = field(default_factory=list)
     """Rows per bin of RESIDUALS, the outer ones included, in RMSEs of these rows themselves."""
 
@@ -137,30 +85,15 @@ class Metrics:
 
 def measure(rows: Rows) -> Metrics:
     """Return the metrics of labelled rows."""
-    errors = rows.errors
-    mse = float((errors**2).mean())
-    found = Metrics(len(errors), float(np.abs(errors).mean()), mse, r_squared(rows), float(errors.mean()))
-    return Metrics(**{**vars(found), "calibration": _bins(rows), "residuals": spread(errors, math.sqrt(mse))})
-
-
-def spread(errors: Numbers, unit: float) -> list[int]:
-    """Return the rows per bin of RESIDUALS, in units."""
-    positions = np.searchsorted(RESIDUALS, errors / unit if unit > 0 else errors, side="right")
-    return np.bincount(positions, minlength=len(RESIDUALS) + 1).tolist()
-
-
-def _bins(rows: Rows) -> list[tuple[float, float, int]]:
-    """Return bins of about as many rows each, by their predictions; equal predictions stay together."""
-    order = np.argsort(rows.predictions, kind="stable")
-    predictions, labels = rows.predictions[order], rows.labels[order]
-    many = max(1, min(BINS, len(order) // MIN_PER_BIN))
-    edges = predictions[np.arange(1, many) * len(order) // many]
-    starts = np.unique([0, *np.searchsorted(predictions, edges), len(order)])
-    found: list[tuple[float, float, int]] = []
-    for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
-        if end - start >= MIN_PER_BIN:
-            found.append((float(predictions[start:end].mean()), float(labels[start:end].mean()), end - start))
-    return found
+    return Metrics(
+        len(rows.labels),
+        rows.mae,
+        rows.mse,
+        rows.r2,
+        rows.bias,
+        calibration=rows.calibration,
+        residuals=rows.residuals(rows.rmse),
+    )
 
 
 def compare(rows: Rows, before: Metrics) -> list[MetricComparison]:
@@ -176,16 +109,16 @@ def compare(rows: Rows, before: Metrics) -> list[MetricComparison]:
     found.append(_rise("rmse", now.rmse, before.rmse, p))
     if not math.isnan(now.r2) and not math.isnan(before.r2):
         old = max(rows.ratio_deviation * math.sqrt(now.rows / before.rows), before.ratio_deviation)
-        rise = float(_log(1 - now.r2) - _log(1 - before.r2))
+        rise = float(log_ratio(1 - now.r2) - log_ratio(1 - before.r2))
         p = upper_tail(rise, math.hypot(rows.ratio_deviation, old), min(now.rows, before.rows) / ROWS_PER_FREEDOM)
         sentence = f"R² is {now.r2:.3f}; it was {before.r2:.3f}."
         found.append(MetricComparison("r2", now.r2, before.r2, before.r2 - now.r2, MIN_EFFECT["r2"], p, sentence))
     if not math.isnan(before.bias):
-        apart = abs(now.bias - before.bias)
-        p = min(1.0, 2 * upper_tail(apart, float(errors.std(ddof=1)) * per_row, freedom))
-        effect = _share(apart, before.rmse)
+        farther = abs(now.bias) - abs(before.bias)
+        p = min(1.0, 2 * upper_tail(farther, float(errors.std(ddof=1)) * per_row, freedom))
+        effect = _share(farther, before.rmse)
         means = [problems.short(each, "+") for each in (now.bias, before.bias)]
-        sentence = f"Labels are {means[0]} off their predictions on average; they were {means[1]}: {effect:.2f} RMSEs."
+        sentence = f"Labels are {means[0]} off their predictions on average; they were {means[1]}: {effect:+.2f} RMSEs."
         found.append(MetricComparison("bias", now.bias, before.bias, effect, MIN_EFFECT["bias"], p, sentence))
     return found
 
@@ -204,8 +137,8 @@ def _share(part: float, whole: float) -> float:
 class Regression(Problem):
     """The problem type Regression."""
 
-    name = "Regression"
-    key = "regression"
+    name = regression.NAME
+    key = regression.KEY
     worse_above = frozenset({"mae", "mse", "rmse"})
     extra_metrics = frozenset({"bias"})
 
@@ -229,22 +162,8 @@ class Regression(Problem):
         return "" if len(rows.labels) >= problems.MIN_ROWS else "labels"
 
     def members(self, rows: Rows) -> dict[str, Any]:
-        """Return `regression_metrics`; bias, calibration and residuals are added to SageMaker's members."""
-        now, root = measure(rows), math.sqrt(len(rows.labels))
-        squares = float((rows.errors**2).std(ddof=1)) / root
-        undefined = math.isnan(now.r2)
-        return {
-            "mae": member(now.mae, float(np.abs(rows.errors).std(ddof=1)) / root),
-            "mse": member(now.mse, squares),
-            "rmse": member(now.rmse, squares / (2 * now.rmse) if now.rmse > 0 else 0.0),
-            "r2": member(now.r2, math.nan if undefined else (1 - now.r2) * rows.ratio_deviation),
-            "bias": member(now.bias, float(rows.errors.std(ddof=1)) / root),
-            "calibration": [
-                {"predicted": mean, "observed": {"value": label}, "rows": count}
-                for mean, label, count in now.calibration
-            ],
-            "residuals": {"edges": list(RESIDUALS), "rows": now.residuals},
-        }
+        """Return `regression_metrics`."""
+        return regression.members(rows)
 
     def baseline_metrics(self, members: Mapping[str, Any], rows: int) -> Metrics:
         """Return what a baseline's members say."""
@@ -257,7 +176,7 @@ class Regression(Problem):
             raise ValueError("errors that are none")
         r2, bias = (number(members[name]["value"]) if name in members else math.nan for name in ("r2", "bias"))
         bins = [
-            (float(each["predicted"]), float(each["observed"]["value"]), int(each["rows"]))
+            Bin(float(each["predicted"]), float(each["observed"]["value"]), int(each["rows"]))
             for each in members.get("calibration", [])
         ]
         within(r2, -sys.float_info.max)
@@ -286,7 +205,7 @@ class Regression(Problem):
             if name == "r2":
                 if math.isnan(now.r2):
                     return math.nan, 1.0
-                beyond = -side * float(_log(1 - now.r2) - _log(1 - allowed))
+                beyond = -side * float(log_ratio(1 - now.r2) - log_ratio(1 - allowed))
                 return now.r2, upper_tail(beyond, rows.ratio_deviation, len(rows.labels) / ROWS_PER_FREEDOM)
             if name == "mae":
                 deviation = float(np.abs(rows.errors).std(ddof=1)) / root
@@ -306,16 +225,7 @@ class Regression(Problem):
 
     def note(self, members: Mapping[str, Any]) -> str:
         """Say where R² is undefined."""
-        return "" if problems.is_known(members.get("r2")) else " R² is undefined, because all labels are equal."
-
-    def pictures(self, rows: Rows, members: Mapping[str, Any], before: Baseline | None) -> str:
-        """Return predictions against labels, and the residuals."""
-        from steps.monitor.report import quality_charts
-
-        now = measure(rows)
-        old: Metrics | None = before.metrics if before else None
-        unit = old.rmse if old and old.residuals and old.rmse > 0 else now.rmse
-        return quality_charts.regression_of(now, spread(rows.errors, unit), old, unit)
+        return "" if is_known(members.get("r2")) else " R² is undefined, because all labels are equal."
 
 
 def _number(cell: Any, location: str) -> float:

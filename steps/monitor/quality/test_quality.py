@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from steps.common.quality import binary, ranking
 from steps.monitor.conftest import CLINIC, Quality, page, scored
-from steps.monitor.quality import binary, ranking
 
 
 def test_the_auc_is_the_share_of_pairs_in_order():
@@ -16,14 +16,14 @@ def test_the_auc_is_the_share_of_pairs_in_order():
     probabilities = probabilities.round(1)
     pairs = itertools.product(probabilities[labels == 1], probabilities[labels == 0])
     expected = np.mean([1.0 if a > b else 0.5 if a == b else 0.0 for a, b in pairs])
-    assert ranking.delong(labels, probabilities)[0] == pytest.approx(expected)
+    assert ranking.auc_and_deviation(labels, probabilities)[0] == pytest.approx(expected)
 
 
 def test_delongs_deviation_is_the_spread_of_many_draws():
     areas, deviations = [], []
     for seed in range(400):
         labels, probabilities = map(np.array, scored(200, seed))
-        area, deviation = ranking.delong(labels, probabilities)
+        area, deviation = ranking.auc_and_deviation(labels, probabilities)
         areas.append(area)
         deviations.append(deviation)
     assert np.mean(deviations) == pytest.approx(np.std(areas), rel=0.12)
@@ -90,7 +90,7 @@ def test_a_models_metrics_are_published_where_a_setting_states_so(job, capsys):
     assert job.run() == 0 and not (job.container.root / "output/metrics").exists()
     assert job.run(publish_cloudwatch_metrics="Enabled") == 0
     found = published(job)
-    metrics = job.container.read("statistics.json")[binary.METRICS]
+    metrics = job.container.read("statistics.json")[f"{binary.KEY}_metrics"]
     assert found["auc"] == metrics["auc"]["value"] and {"accuracy", "recall", "precision", "f1", "brier"} <= set(found)
     assert found["violations"] == job.container.read("verdict.json")["violation_count"] > 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["drift"] == 1
@@ -263,8 +263,8 @@ def test_a_new_baseline_of_a_table_with_labels_suggests_its_own_metrics(job, mon
     job.container.write(rows, header=("severity", "score"))
     settings = {"ground_truth_attribute": "severity", "probability_attribute": "score"}
     assert job.run({"csv": {"header": True}}, **settings) == 0
-    limits = job.container.read("constraints.json")[binary.CONSTRAINTS]
-    value = job.container.read("statistics.json")[binary.METRICS]["auc"]["value"]
+    limits = job.container.read("constraints.json")[f"{binary.KEY}_constraints"]
+    value = job.container.read("statistics.json")[f"{binary.KEY}_metrics"]["auc"]["value"]
     assert limits["auc"] == {"threshold": value, "comparison_operator": "LessThanThreshold"}
     assert job.container.message.startswith("Completed: Measured: AUC")
 
@@ -322,7 +322,7 @@ def test_a_baseline_that_is_none(job, content):
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {binary.CONSTRAINTS: {"auc": 3}}, {binary.CONSTRAINTS: {"r2": {"threshold": 1}}}]
+    "content", [{}, {f"{binary.KEY}_constraints": {"auc": 3}}, {f"{binary.KEY}_constraints": {"r2": {"threshold": 1}}}]
 )
 def test_constraints_that_are_none(job, content):
     labels, probabilities = scored(100)

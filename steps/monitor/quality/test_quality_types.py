@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from steps.common.quality import binary, ranking
 from steps.monitor.conftest import (
     BINARY,
     CLASSES,
@@ -23,7 +24,7 @@ from steps.monitor.conftest import (
     register,
     scored,
 )
-from steps.monitor.quality import binary, problems, ranking
+from steps.monitor.quality import problems
 from steps.monitor.quality.regression import Regression
 
 DOCUMENTED_MULTICLASS = {
@@ -126,7 +127,7 @@ def test_a_curve_of_many_thresholds_retains_its_area():
     roc = ranking.curves(labels, probabilities)["receiver_operating_characteristic_curve"]
     assert len(roc["true_positive_rates"]) == ranking.POINTS + 2
     area = np.trapezoid(roc["true_positive_rates"], roc["false_positive_rates"])
-    assert area == pytest.approx(ranking.delong(labels, probabilities)[0], abs=0.005)
+    assert area == pytest.approx(ranking.auc_and_deviation(labels, probabilities)[0], abs=0.005)
 
 
 def test_the_documented_example_of_numbers():

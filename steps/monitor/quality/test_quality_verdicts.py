@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 from steps.common import about
+from steps.common.quality import binary
+from steps.common.quality.members import Bin
+from steps.monitor import significance
 from steps.monitor.conftest import (
     BINARY,
     CLINIC,
@@ -21,7 +24,7 @@ from steps.monitor.conftest import (
     register,
     scored,
 )
-from steps.monitor.quality import binary, problems
+from steps.monitor.quality.binary import read
 
 
 def limit(job, kind: str, name: str, text: str) -> str:
@@ -60,8 +63,8 @@ def test_thresholds_of_any_size(job, kind, text):
 
 
 def test_the_tail_of_a_distribution_has_no_end():
-    assert problems.upper_tail(1e300, 1e-10) == 0 and problems.upper_tail(1e300, 1e-10, 5) < 0.01
-    assert problems.upper_tail(float("-inf"), 1.0, 5) > 0.99
+    assert significance.upper_tail(1e300, 1e-10) == 0 and significance.upper_tail(1e300, 1e-10, 5) < 0.01
+    assert significance.upper_tail(float("-inf"), 1.0, 5) > 0.99
 
 
 def of_binary(**changes) -> dict:
@@ -166,7 +169,7 @@ def test_a_violation_states_both_metrics_as_numbers(job):
 
 @pytest.mark.parametrize("counts", [[1, 9, 1], [1, 1, 1, 1, 1], [30, 1], [1, 30], [2, 2], [7, 4, 4, 7]])
 def test_no_bin_shows_a_row(counts):
-    bins = [(position / 10, position % 2, count) for position, count in enumerate(counts)]
+    bins = [Bin(position / 10, position % 2, count) for position, count in enumerate(counts)]
     found = binary.joined(bins)
     assert all(count >= binary.MIN_PER_BIN for _, _, count in found)
     if sum(counts) < binary.MIN_PER_BIN:
@@ -180,4 +183,4 @@ def test_no_bin_shows_a_row(counts):
 def test_a_registered_bin_of_one_row_is_not_drawn():
     bins = [{"predicted": 0.1, "observed": {"value": 0.1}, "rows": 50}]
     bins.append({"predicted": 0.97, "observed": {"value": 1.0}, "rows": 1})
-    assert [count for *_, count in binary.read(of_binary(calibration=bins)).calibration] == [51]
+    assert [count for *_, count in read(of_binary(calibration=bins)).calibration] == [51]

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steps.common.html import table
+from steps.common.quality.members import Bin
+from steps.common.quality.multiclass import Matrix
+from steps.common.quality.regression import RESIDUALS
 from steps.common.svg import Plot
-from steps.monitor.quality.multiclass import Matrix
+from steps.common.text import count, percent
 from steps.monitor.quality.problems import short
-from steps.monitor.quality.regression import RESIDUALS, Metrics
 from steps.monitor.report import charts, shares
-
-Bin = tuple[float, float, int]
 
 MAX_CLASSES = 20
 """Classes that the page tells apart."""
@@ -45,21 +45,9 @@ def calibration(now: Sequence[Bin], before: Sequence[Bin]) -> str:
     return f'<h2>Calibration</h2><div class="plots"><figure>{plot.svg()}</figure><div>{listed}</div></div>'
 
 
-def regression_of(now: Metrics, residuals: Sequence[int], before: Metrics | None, unit: float) -> str:
-    """Return predictions against labels in bins, and the residuals.
-
-    Args:
-        now: metrics of the labelled rows.
-        residuals: their rows per bin of RESIDUALS, in units.
-        before: the registered metrics.
-        unit: the RMSE in which residuals are counted.
-    """
-    return _against(now, before) + _residuals(residuals, before, unit)
-
-
-def _against(now: Metrics, before: Metrics | None) -> str:
-    old = sorted(before.calibration) if before else []
-    bins = sorted(now.calibration)
+def numbers(now: Sequence[Bin], before: Sequence[Bin]) -> str:
+    """Return the mean label at each mean prediction."""
+    old, bins = sorted(before), sorted(now)
     if not bins:
         return ""
     start, end = _range([value for each in [*bins, *old] for value in each[:2]])
@@ -98,11 +86,18 @@ def _short(value: float) -> str:
     return f"{value / unit:.4g}{sign}"
 
 
-def _residuals(counts: Sequence[int], before: Metrics | None, unit: float) -> str:
+def residuals(counts: Sequence[int], before: Sequence[int], unit: float) -> str:
+    """Return the labelled rows, and the registered ones if they are known, per bin of RESIDUALS.
+
+    Args:
+        counts: labelled rows per bin, in units.
+        before: the registered rows per bin, or nothing.
+        unit: the RMSE in which residuals are counted.
+    """
     edges = [f"{edge:g}" for edge in RESIDUALS]
     inner = [f"{low} to {high}" for low, high in itertools.pairwise(edges)]
     labels = [f"below {edges[0]}", *inner, f"{edges[-1]} and above"]
-    old = _as_shares(before.residuals) if before and before.residuals else []
+    old = _as_shares(before) if before else []
     now = _as_shares(counts)
     whose = "registered" if old else "present"
     shown = shares.Shares(labels, old or [0.0] * len(now), now, ordered=True)
@@ -111,7 +106,7 @@ def _residuals(counts: Sequence[int], before: Metrics | None, unit: float) -> st
     )
     head = ("Label minus prediction", *(["Registered"] if old else []), "Now")
     columns = zip(*([old, now] if old else [now]), strict=True)
-    rows = [(label, *(f"{100 * share:.1f} %" for share in each)) for label, each in zip(labels, columns, strict=True)]
+    rows = [(label, *(percent(share) for share in each)) for label, each in zip(labels, columns, strict=True)]
     listed = table(head, rows, "Residuals")
     key = "Wide bars are the registered rows, narrow ones those now. " if old else ""
     picture = charts.column(shown, description, False)
@@ -157,17 +152,15 @@ def classes(now: Matrix, before: Matrix | None) -> str:
     for position in sorted(order):
         name = now.classes[position]
         hits = int(now.counts[position, position])
-        precision = f"{100 * hits / columns[position]:.0f} %" if columns[position] else "none predicted"
+        precision = percent(hits / columns[position], 0) if columns[position] else "none predicted"
         was = (old.get(name, "none labelled"),) if before else ()
         rows.append((name, int(now.counts[position].sum()), recalls.get(name, "none labelled"), *was, precision))
     left = len(now.classes) - len(rows)
-    more = f"<p>{left} more classes with fewer labels are not shown.</p>" if left > 0 else ""
+    more = f"<p>Not shown: {count(left, 'more class', 'more classes')} with fewer labels.</p>" if left > 0 else ""
     head = ("Class", "Labels", "Recognised", *(["Registered"] if before else []), "Right when predicted")
     return f"<h2>Classes</h2>{table(head, rows, 'Each class')}{more}"
 
 
 def _recalls(found: Matrix) -> dict[str, str]:
     labels, hits = found.counts.sum(axis=1).tolist(), np.diag(found.counts).tolist()
-    return {
-        name: f"{100 * hit / rows:.0f} %" for name, rows, hit in zip(found.classes, labels, hits, strict=True) if rows
-    }
+    return {name: percent(hit / rows, 0) for name, rows, hit in zip(found.classes, labels, hits, strict=True) if rows}

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from sklearn import metrics as peer
 
-from steps.evaluate import metrics
+from steps.common.quality import binary, ranking
+from steps.common.quality.intervals import around, wilson
+
+peer = pytest.importorskip("sklearn.metrics")
 
 
 def scored(rows: int, seed: int, digits: int = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -16,13 +18,17 @@ def scored(rows: int, seed: int, digits: int = 2) -> tuple[np.ndarray, np.ndarra
     return labels, scores
 
 
-CASES = [scored(rows, seed, digits) for seed, (rows, digits) in enumerate([(4, 2), (30, 1), (156, 2), (1000, 9)])]
+def measured(labels: np.ndarray, scores: np.ndarray) -> dict:
+    return binary.members(binary.Rows.at(0.5, labels, scores))
+
+
+CASES = [scored(rows, seed, digits) for seed, (rows, digits) in enumerate([(4, 2), (30, 1), (156, 2), (1000, 2)])]
 
 
 @pytest.mark.parametrize("case", range(len(CASES)))
-def test_figures_are_scikit_learns(case):
+def test_metrics_are_scikit_learns(case):
     labels, scores = CASES[case]
-    found = metrics.measure(labels, scores)
+    found = measured(labels, scores)
     predicted = scores >= 0.5
     expected = {
         "auc": peer.roc_auc_score(labels, scores),
@@ -49,11 +55,12 @@ def test_curves_are_scikit_learns(case):
     labels, scores = CASES[case]
     false_rates, true_rates, _ = peer.roc_curve(labels, scores, drop_intermediate=False)
     precisions, recalls, _ = peer.precision_recall_curve(labels, scores)
-    found = metrics.measure(labels, scores)
+    found = measured(labels, scores)
     roc, curve = found["receiver_operating_characteristic_curve"], found["precision_recall_curve"]
-    assert roc["false_positive_rates"] == pytest.approx(false_rates)
-    assert roc["true_positive_rates"] == pytest.approx(true_rates)
-    assert curve["precisions"] == pytest.approx(precisions[::-1])
+    # As Spark's, SageMaker's first curve ends twice, and the second one begins with the first threshold's precision.
+    assert roc["false_positive_rates"] == pytest.approx([*false_rates, 1])
+    assert roc["true_positive_rates"] == pytest.approx([*true_rates, 1])
+    assert curve["precisions"] == pytest.approx([precisions[-2], *precisions[-2::-1]])
     assert curve["recalls"] == pytest.approx(recalls[::-1])
 
 
@@ -71,11 +78,12 @@ def test_delongs_interval_is_the_direct_computation(case):
     (by_positive, by_negative), (other_positive, other_negative) = placements(labels, scores), placements(labels, other)
     n, m = len(by_positive), len(by_negative)
     variance = by_positive.var(ddof=1) / n + by_negative.var(ddof=1) / m
-    area = metrics.auc(labels, scores)
-    assert area.value == pytest.approx(by_positive.mean())
-    assert area.upper == pytest.approx(min(area.value + 1.959964 * variance**0.5, 1))
-    assert area.lower == pytest.approx(max(area.value - 1.959964 * variance**0.5, 0))
-    difference = metrics.auc_difference(labels, scores, other)
+    area = measured(labels, scores)["auc"]
+    assert area["value"] == pytest.approx(by_positive.mean())
+    assert area["standard_deviation"] == pytest.approx(variance**0.5)
+    assert area["upper"] == pytest.approx(min(area["value"] + 1.959964 * variance**0.5, 1))
+    assert area["lower"] == pytest.approx(max(area["value"] - 1.959964 * variance**0.5, 0))
+    difference = binary.difference(labels, scores, other)
     variance = (by_positive - other_positive).var(ddof=1) / n + (by_negative - other_negative).var(ddof=1) / m
     assert difference.value == pytest.approx(by_positive.mean() - other_positive.mean())
     assert difference.upper - difference.lower == pytest.approx(2 * 1.959964 * variance**0.5)
@@ -87,41 +95,39 @@ def test_delongs_interval_covers_what_it_should():
     truth = 0.7602  # Of two normal distributions one standard deviation apart: Φ(1/√2).
     held = 0
     for _ in range(400):
-        area = metrics.auc(labels, random.normal(size=120) + labels)
+        area = around(*ranking.auc_and_deviation(labels, random.normal(size=120) + labels))
         held += area.lower <= truth <= area.upper
     assert 0.92 < held / 400 < 0.98
 
 
 def test_a_model_is_no_better_than_itself():
     labels, scores = CASES[2]
-    assert vars(metrics.auc_difference(labels, scores, scores)) == {"value": 0, "lower": 0, "upper": 0}
+    assert vars(binary.difference(labels, scores, scores)) == {"value": 0, "lower": 0, "upper": 0}
 
 
 def test_wilsons_interval_is_the_published_one():
     # Newcombe, Statistics in Medicine 17 (1998) 857-872, table I: 81 of 263 and 0 of 20.
-    found = metrics.wilson(81, 263)
+    found = wilson(81, 263)
     assert (round(found.lower, 4), round(found.upper, 4)) == (0.2553, 0.3662)
-    found = metrics.wilson(0, 20)
+    found = wilson(0, 20)
     assert (round(found.lower, 4), round(found.upper, 4)) == (0, 0.1611)
 
 
-def test_calibration_sorts_rows_into_tenths():
-    labels = np.array([0, 1, 1, 1, 0, 1], float)
-    scores = np.array([0.0, 0.05, 0.15, 0.95, 1.0, 0.5])
-    bins = metrics.calibration(labels, scores)
-    assert [(round(bin.predicted, 3), bin.observed.value, bin.rows) for bin in bins] == [
-        (0.025, 0.5, 2),
-        (0.15, 1, 1),
-        (0.5, 1, 1),
-        (0.975, 0.5, 2),
-    ]
-    assert all(bin.observed.lower <= bin.observed.value <= bin.observed.upper for bin in bins)
+def test_calibration_sorts_rows_into_tenths_and_joins_the_small_ones():
+    scores = np.repeat([0.0, 0.05, 0.15, 0.95, 1.0, 0.5], [3, 3, 2, 4, 1, 7])
+    labels = np.array([0] * 6 + [0, 1] + [1] * 5 + [0, 1, 1, 1, 0, 0, 0], float)
+    found = [(round(each.predicted, 4), each.observed, each.rows) for each in binary.calibration(labels, scores)]
+    assert found == [(0.025, 0.0, 6), (pytest.approx(3.8 / 9, abs=1e-4), pytest.approx(4 / 9), 9), (0.96, 1.0, 5)]
+    written = measured(labels, scores)["calibration"]
+    assert [each["rows"] for each in written] == [6, 9, 5]
+    assert [each["observed"]["value"] for each in written] == pytest.approx([0, 4 / 9, 1])
+    assert written[1]["observed"] == vars(wilson(4, 9))
 
 
 def test_probabilities_of_nought_and_one_keep_the_loss_finite():
     labels = np.array([0, 1, 0, 1], float)
-    assert metrics.log_loss(labels, labels) == pytest.approx(0)
-    assert np.isfinite(metrics.log_loss(labels, 1 - labels))
+    assert binary.log_loss(labels, labels) == pytest.approx(0)
+    assert np.isfinite(binary.log_loss(labels, 1 - labels))
 
 
 DOCUMENTED = {
@@ -135,7 +141,7 @@ DOCUMENTED = {
 
 
 def test_every_documented_field_is_there():
-    found = metrics.measure(*CASES[1])
+    found = measured(*CASES[1])
     assert not DOCUMENTED - set(found)
     for name in DOCUMENTED - {"confusion_matrix", "receiver_operating_characteristic_curve", "precision_recall_curve"}:
         assert not {"value", "standard_deviation"} - set(found[name])
@@ -143,9 +149,10 @@ def test_every_documented_field_is_there():
 
 def test_the_constant_classifier_is_the_documented_one():
     # The guide's example: three negative rows and a positive one.
-    assert [metrics.f_score(0.25, 1, beta) for beta in (0.5, 1, 2)] == pytest.approx([0.29411764705882354, 0.4, 0.625])
+    always = binary.of_matrix(np.array([[0.0, 3, 0, 1]]))
+    assert [always[name][0] for name in ("f0_5", "f1", "f2")] == pytest.approx([0.29411764705882354, 0.4, 0.625])
     labels, scores = np.array([0.0, 0, 0, 0, 0, 0, 1, 1]), np.array([0.1, 0.1, 0.6, 0.6, 0.6, 0.6, 0.9, 0.9])
-    found = {name: metric["value"] for name, metric in metrics.measure(labels, scores).items() if "value" in metric}
+    found = {name: metric["value"] for name, metric in measured(labels, scores).items() if "value" in metric}
     assert found["recall_best_constant_classifier"] == 1
     assert found["precision_best_constant_classifier"] == found["accuracy_best_constant_classifier"] == 0.25
     assert (found["recall"], found["precision"], found["accuracy"]) == (1, pytest.approx(1 / 3), 0.5)
