@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         added = command(name, run, words)
         added.add_argument("--port", type=int, help="loopback port (4566); 0 takes a free one")
+        added.add_argument("--names", help="host names that clients reach it by besides localhost, with commas")
         added.add_argument("--runtime", choices=("process", "docker"), help="where jobs run (process)")
         added.add_argument("--images", type=Path, help="image map: what stands in for which image")
         added.add_argument("--registries", type=Path, help="which address stands in for which ECR registry")
@@ -175,7 +176,7 @@ def _up(options: argparse.Namespace) -> int:
 
 def _given(options: argparse.Namespace) -> list[str]:
     found = []
-    for name in ("port", "runtime", "images", "registries", "emulator", "slots", "duplicate_events"):
+    for name in ("port", "names", "runtime", "images", "registries", "emulator", "slots", "duplicate_events"):
         if getattr(options, name) is not None:
             found += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
     if options.enforce is False:
@@ -219,8 +220,9 @@ def _mend(options: argparse.Namespace, act: Any, words: str) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    found = process.running(_settings(options).state)
-    print(json.dumps(found | process.health(found["address"]), indent=1))
+    state = _settings(options).state
+    found = process.running(state)
+    print(json.dumps(found | process.status(state, found["address"]), indent=1))
 
 
 def _logs(options: argparse.Namespace) -> None:
@@ -232,7 +234,7 @@ def _logs(options: argparse.Namespace) -> None:
         sys.stdout.write(log.read_text(errors="replace"))
         return
     address = process.running(state)["address"]
-    job = _found(process.ask(address, "POST", "jobs", {"name": options.job})["jobs"], options)
+    job = _found(process.ask(state, address, "POST", "jobs", {"name": options.job})["jobs"], options)
     import boto3
 
     client = boto3.client(
@@ -261,20 +263,22 @@ def _found(jobs: list[dict[str, str]], options: argparse.Namespace) -> dict[str,
 
 
 def _fire(options: argparse.Namespace) -> None:
-    address = process.running(_settings(options).state)["address"]
-    for arn in process.ask(address, "POST", "fire", {"rule": options.rule})["fired"]:
+    state = _settings(options).state
+    address = process.running(state)["address"]
+    for arn in process.ask(state, address, "POST", "fire", {"rule": options.rule})["fired"]:
         print(arn)
 
 
 def _clock(options: argparse.Namespace) -> None:
-    address = process.running(_settings(options).state)["address"]
+    state = _settings(options).state
+    address = process.running(state)["address"]
     if options.forward is None:
-        print(process.health(address)["clock"])
+        print(process.status(state, address)["clock"])
         return
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", options.forward)
     if not found:
         raise WrongSetting(f"{options.forward}: not a length of time such as 90s, 5m, 36h or 2d.")
-    print(process.ask(address, "POST", "clock", {"seconds": float(found[1]) * _LENGTHS[found[2]]})["clock"])
+    print(process.ask(state, address, "POST", "clock", {"seconds": float(found[1]) * _LENGTHS[found[2]]})["clock"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What AWS has no operation for: health, the clock, schedules fired by hand, jobs by name. The command line uses it."""
+"""What AWS has no operation for: the status, the clock, schedules fired by hand, jobs by name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from localaws.application import Application
 
 PATH = "/_localaws/"
+HEALTH = f"{PATH}health"
+"""The one path that is open: it says only that localaws is up."""
 
 
 def answer(app: Application, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
@@ -28,7 +30,7 @@ def answer(app: Application, method: str, path: str, body: bytes) -> tuple[int, 
         return 400, {"message": str(error)}
 
 
-def _health(app: Application, _: dict[str, Any]) -> dict[str, Any]:
+def _status(app: Application, _: dict[str, Any]) -> dict[str, Any]:
     running = app.store.rows(
         "SELECT count(*) FROM records WHERE kind='PipelineExecution' AND status IN ('Executing', 'Stopping')"
     )
@@ -62,4 +64,4 @@ def _jobs(app: Application, request: dict[str, Any]) -> dict[str, Any]:
     return {"jobs": [{"kind": kind, "account": account, "region": region} for kind, account, region in rows]}
 
 
-_ACTS = {("GET", "health"): _health, ("POST", "clock"): _clock, ("POST", "fire"): _fire, ("POST", "jobs"): _jobs}
+_ACTS = {("GET", "status"): _status, ("POST", "clock"): _clock, ("POST", "fire"): _fire, ("POST", "jobs"): _jobs}

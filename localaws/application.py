@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from localaws import api, disk, keeping, wire
+from localaws import api, disk, keeping, tokens, wire
 from localaws.access import enforce
 from localaws.clock import Clock
 from localaws.contract import ImageMap
@@ -56,6 +56,7 @@ class Application:
         contents.add(DATABASE)
         self.store.keep_copy()
         self.identity = self._identity()
+        self.token = tokens.make(settings.state)
         self.clock = Clock(self.store)
         self.images = ImageMap.load(settings.images)
         self.runtime = _runtime(settings, self.images)
@@ -154,8 +155,20 @@ class Application:
         }
 
     def session_client(self, service: str, access_key: str, token: str | None) -> Any:
-        """Return a client that signs with somebody's access key."""
-        return self._make(service, "us-east-1", access_key, token)
+        """Return a client that signs with somebody's access key, and isn't decided about."""
+        return self._undecided(self._make(service, "us-east-1", access_key, token))
+
+    @functools.lru_cache(maxsize=_KEPT_CLIENTS)  # noqa: B019 - one application lives as long as its process
+    def lookup_client(self, service: str, account: str, region: str) -> Any:
+        """Return a client of an account's root for what decisions are read from; nothing decides about its calls."""
+        return self._undecided(self._make(service, region, account, None))
+
+    def _undecided(self, client: Any) -> Any:
+        client.meta.events.register("before-sign", self._show_token)
+        return client
+
+    def _show_token(self, request: Any, **_: Any) -> None:
+        request.headers[tokens.HEADER] = self.token
 
     @functools.lru_cache(maxsize=_KEPT_CLIENTS)  # noqa: B019 - one application lives as long as its process
     def _root_client(self, service: str, account: str, region: str) -> Any:

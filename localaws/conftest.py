@@ -87,18 +87,33 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory):
+def state(tmp_path_factory):
+    """The state folder of `address`."""
+    return tmp_path_factory.mktemp("localaws")
+
+
+@pytest.fixture(scope="session")
+def address(state):
     """The address of a localaws whose every image is a Python that runs the code it is given.
 
     The code comes in the variable CODE, or for training jobs in the hyperparameter `code`. It finds /opt/ml in
     `base` and the hyperparameters in `parameters`.
     """
-    state = tmp_path_factory.mktemp("localaws")
     (state / "step.py").write_text(STEP)
     entry = {"pattern": "*", "directory": ".", "command": [sys.executable, "step.py"]}
     (state / "images.json").write_text(json.dumps({"images": [entry]}))
     with serving(state, "--images", str(state / "images.json")) as found:
         yield found
+
+
+def signed(service, key, region=REGION):
+    """The headers of a request that a key signs, as far as anybody looks."""
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    credential = f"Credential={key}/{now[:8]}/{region}/{service}/aws4_request"
+    return {
+        "X-Amz-Date": now,
+        "Authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}",
+    }
 
 
 class Account:

@@ -28,3 +28,8 @@ soak: soak/localaws-damage
 .PHONY: soak/localaws-damage
 soak/localaws-damage: .venv/.ready ## damage a state folder in every way that is known, and print what was said
 	@SOAK=1 .venv/bin/python -m pytest -q -rA localaws/test_damage.py
+
+soak: soak/localaws-attacks
+.PHONY: soak/localaws-attacks
+soak/localaws-attacks: .venv/.ready ## attack localaws from pages in a browser, by hand-made requests and by ways of signing
+	@ATTACKS=all $(PY) -m pytest -s localaws/test_browser.py localaws/test_doors.py localaws/access/test_signatures.py

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from localaws import tokens
 from localaws.engine.joblogs import OUTPUT
 from localaws.settings import Settings, WrongSetting
 
@@ -95,7 +96,7 @@ def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event)
 def _wait_until_answering(address: str) -> None:
     for _ in range(600):
         with contextlib.suppress(OSError):
-            health(address)
+            _call(address, "GET", "health")
             return
         time.sleep(0.02)
     raise RuntimeError(f"{address} doesn't answer")
@@ -109,16 +110,19 @@ def _announce(settings: Settings) -> None:
     print(f"localaws answers on {settings.address}", flush=True)
 
 
-def health(address: str) -> dict[str, Any]:
-    """Return what a localaws tells of itself. Raises OSError if none answers."""
-    return ask(address, "GET", "health")
+def status(state: Path, address: str) -> dict[str, Any]:
+    """Return what the localaws of a state folder tells of itself. Raises OSError if it doesn't answer."""
+    return ask(state, address, "GET", "status")
 
 
-def ask(address: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Call one of localaws' own paths. Raises OSError."""
-    request = urllib.request.Request(
-        f"{address}/_localaws/{path}", method=method, data=json.dumps(body).encode() if body else None
-    )
+def ask(state: Path, address: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Call one of localaws' own paths with the token in its state folder. Raises OSError."""
+    return _call(address, method, path, body, {tokens.HEADER: tokens.read(state)})
+
+
+def _call(address: str, method: str, path: str, body: Any = None, headers: Any = None) -> dict[str, Any]:
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(f"{address}/_localaws/{path}", data, headers or {}, method=method)
     # A proxy has no business on the loopback interface.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=30) as answer:
@@ -129,7 +133,7 @@ def running(state: Path) -> dict[str, Any]:
     """Return pid, port and address of the localaws of a state folder. Raises NotRunning."""
     try:
         found = json.loads((state / RUNNING).read_text())
-        health(found["address"])
+        status(state, found["address"])
         return found
     except (OSError, ValueError, TypeError, KeyError):
         raise NotRunning(f"No localaws runs with the state folder {state}.") from None

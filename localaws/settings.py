@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from localaws import origins
+
 PREFIX = "LOCALAWS_"
 IN_A_CONTAINER = ("/.dockerenv", "/run/.containerenv")
 """Files that Docker and Podman put into every container."""
@@ -26,6 +28,8 @@ class Settings:
         state: folder of everything that outlives a restart.
         port: loopback port of every service; 0 takes a free one.
         host: address to listen on; only in a container of its own, whose network is its own, anything but loopback.
+        names: host names and addresses, separated by commas, that clients reach it by besides the loopback
+            interface's: that of its container, say. Requests for any other are refused.
         runtime: where jobs run, `process` or `docker`.
         images: the image map (see `localaws.contract.ImageMap`).
         registries: JSON file that tells which local address stands in for which account's registry.
@@ -39,6 +43,7 @@ class Settings:
     state: Path = Path(".localaws")
     port: int = 4566
     host: str = "127.0.0.1"
+    names: str = ""
     runtime: str = "process"
     images: Path | None = None
     registries: Path | None = None
@@ -52,6 +57,11 @@ class Settings:
     def address(self) -> str:
         """The URL that clients use as AWS_ENDPOINT_URL."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def host_names(self) -> list[str]:
+        """The names of the setting, in small letters."""
+        return [name.strip().lower() for name in self.names.split(",") if name.strip()]
 
     @classmethod
     def read(cls, given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -74,6 +84,9 @@ class Settings:
             raise WrongSetting(f"port {settings.port}: not between 0 and 65535.")
         if not _is_loopback(settings.host) and not any(Path(mark).exists() for mark in IN_A_CONTAINER):
             raise WrongSetting(f"host {settings.host}: outside of a container localaws listens on loopback only.")
+        for name in settings.host_names:
+            if not origins.is_name(name):
+                raise WrongSetting(f"names {name}: neither a host name nor an address.")
         if settings.slots < 0 or settings.duplicate_events < 0:
             raise WrongSetting("slots and duplicate_events can't be negative.")
         return replace(settings, state=settings.state.absolute())

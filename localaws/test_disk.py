@@ -307,7 +307,7 @@ def test_an_event_that_finds_no_room_at_its_target_is_delivered_later(tmp_path, 
         go.write_text("")
         assert ended(describe, "ProcessingJobStatus")["ProcessingJobStatus"] == "Completed"
         # A first attempt has failed once nothing waits for one any more.
-        while process.health(server.address)["undelivered_events"]:
+        while process.status(server.state, server.address)["undelivered_events"]:
             time.sleep(0.05)
         waiting = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
         assert waiting["Attributes"]["ApproximateNumberOfMessages"] == "0"

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from localaws import api, wire
-from localaws.conftest import REGION, Account, Server
+from localaws.conftest import REGION, Account, Server, signed
 from localaws.test_wire import EXAMPLES
 
 FUZZ = int(os.environ.get("FUZZ", "25"))
@@ -181,8 +181,7 @@ class Wire:
         """The status and the answer's object."""
         if self._connection is None:
             self._connection = http.client.HTTPConnection(self._host, timeout=HANGS_AFTER)
-        signature = f"AWS4-HMAC-SHA256 Credential={key}/20260101/{REGION}/sagemaker/aws4_request, Signature=0"
-        headers = {"X-Amz-Target": target, "Content-Type": wire.CONTENT_TYPE, "Authorization": signature} | headers
+        headers = {"X-Amz-Target": target, "Content-Type": wire.CONTENT_TYPE, **signed("sagemaker", key)} | headers
         sent = {name: value for name, value in headers.items() if value is not None}
         try:
             self._connection.request("POST", "/", body, sent)
@@ -306,19 +305,23 @@ def test_a_target_that_is_none_is_refused(line, target):
 
 
 @pytest.mark.parametrize(
-    "headers",
+    ("headers", "code"),
     [
-        {"Authorization": None}, {"Authorization": ""}, {"Authorization": "Basic eDp5"}, {"Authorization": "x" * 5000},
-        {"Authorization": "AWS4-HMAC-SHA256 Credential=/20260101/us-east-1/sagemaker/aws4_request"},
-        {"Authorization": "AWS4-HMAC-SHA256 Credential=AKIANOBODY/20260101/us-east-1/sagemaker/aws4_request"},
-        {"X-Amz-Security-Token": "x", "Authorization":
-         "AWS4-HMAC-SHA256 Credential=ASIANOBODY/20260101/us-east-1/sagemaker/aws4_request"},
+        ({"Authorization": None}, "AccessDeniedException"),
+        ({"Authorization": ""}, "IncompleteSignatureException"),
+        ({"Authorization": "Basic eDp5"}, "IncompleteSignatureException"),
+        ({"Authorization": "x" * 5000}, "IncompleteSignatureException"),
+        (signed("sagemaker", ""), "IncompleteSignatureException"),
+        (signed("sagemaker", "AKIANOBODY"), "AccessDeniedException"),
+        (signed("sagemaker", "ASIANOBODY"), "UnrecognizedClientException"),
+        (signed("sagemaker", "ASIANOBODY") | {"X-Amz-Security-Token": "x"}, "AccessDeniedException"),
+        (signed("s3", ACCOUNT), "InvalidSignatureException"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("operation", ["ListPipelines", "CreatePipeline", "DescribeModel"])
-def test_a_request_that_nobody_signed_is_refused(line, operation, headers):
+def test_a_request_that_nobody_signed_is_refused(line, operation, headers, code):
     status, answer = line.send(f"SageMaker.{operation}", b"{}", **headers)
-    assert (status, answer["__type"]) == (400, "AccessDeniedException")
+    assert (status, answer["__type"]) == (400, code)
 
 
 def training(**changed):

@@ -73,7 +73,12 @@ def shaped(shape_name: str, value: dict[str, Any]) -> dict[str, Any]:
 
 def refusal(error: ApiError) -> bytes:
     """The body of an error."""
-    return json.dumps({"__type": error.code, "message": error.message}).encode()
+    return coded(error.code, error.message)
+
+
+def coded(code: str, message: str) -> bytes:
+    """The body of an error with a code and a sentence."""
+    return json.dumps({"__type": code, "message": message}).encode()
 
 
 def error_names(model: OperationModel) -> set[str]:

@@ -1,10 +1,10 @@
-"""Where access is decided: for calls of SageMaker, for images, and for all that passes `localaws.access.front`."""
+"""Where access is decided: for calls of SageMaker, for images, and for the emulator's (`.authorization`)."""
 
 from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -13,7 +13,7 @@ from localaws.access import sagemaker
 from localaws.access.actions import needs, through_s3
 from localaws.access.identities import Identities, Identity, Unassumable
 from localaws.access.needs import Asked, Need
-from localaws.access.resources import Resources
+from localaws.access.resources import FunctionUrl, NoSuchBucket, Resources
 from localaws.access.verdicts import refusal, request_context
 from localaws.errors import AccessDenied, Invalid
 
@@ -41,16 +41,37 @@ class Access:
     def __init__(self, app: Application, region: str) -> None:
         self._app, self._region = weakref.proxy(app), region
 
-        def lookup(service: str, account: str) -> Any:
-            return self._app.client(service, account, region)
+        self.identities = Identities(self.lookup, region)
+        self.resources = Resources(self.lookup, self._accounts)
 
-        self.identities = Identities(lookup, region)
-        self.resources = Resources(lookup, self._accounts)
+    def lookup(self, service: str, account: str) -> Any:
+        """A client of an account's root that decisions are read with, and so isn't decided about."""
+        return self._app.lookup_client(service, account, self._region)
 
     def forget(self) -> None:
         """Read all policies anew."""
         self.identities.forget()
         self.resources.forget()
+
+    def within(self, account: str, service: str, operation: str, params: Mapping[str, Any]) -> bool:
+        """Whether a call of an account's root plainly names nothing of another account's."""
+        if any(found != account for text in _texts(params) for found in _ACCOUNT.findall(text)):
+            return False
+        if service != "s3" or operation == "CreateBucket":
+            return True
+        buckets = {params.get("Bucket"), str(params.get("CopySource", "")).lstrip("/").partition("/")[0]}
+        try:
+            return all(self.resources.bucket_owner(name, account) == account for name in buckets if name)
+        except NoSuchBucket:
+            return False
+
+    def require_function_url(self, identity: Identity, function: FunctionUrl) -> None:
+        """Raise Denied unless a function's URL may be called."""
+        need = Need("lambda:InvokeFunctionUrl", function.arn, {"lambda:FunctionUrlAuthType": function.kind})
+        context = request_context(self._region, self._app.clock.now())
+        sentence = refusal(identity, need, function.owner, function.policy, context)
+        if sentence is not None:
+            raise Denied(sentence)
 
     def require(self, identity: Identity, service: str, operation: str, params: Mapping[str, Any]) -> str:
         """The account in which the call is to be answered. Raises Denied or NoSuchKey."""
@@ -110,9 +131,25 @@ class Access:
 
     def _accounts(self) -> list[str]:
         """The accounts that are known to have something."""
-        return [row[0] for row in self._app.store.rows("SELECT DISTINCT account FROM records")]
+        found = [row[0] for row in self._app.store.rows("SELECT DISTINCT account FROM records")]
+        return list(dict.fromkeys([*self._app.emulator.accounts(), *found]))
 
 
+def _texts(value: Any) -> Iterator[str]:
+    """The texts within a value that may name a resource; long ones are contents."""
+    if isinstance(value, str):
+        if len(value) <= _LONGEST_NAME:
+            yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
+_LONGEST_NAME = 2048
+_ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 _known: weakref.WeakKeyDictionary[Any, dict[str, Access]] = weakref.WeakKeyDictionary()
 
 
@@ -127,7 +164,7 @@ def access(app: Application, region: str) -> Access:
 def guard(app: Application, client: Any, account: str, role: str, session: str) -> None:
     """Raise ClientError unless SageMaker can assume a role of the account.
 
-    What the role may do is decided at the port (`localaws.access.front`), where the client's calls arrive.
+    What the role may do is decided at the port (`localaws.access.authorization`), where the client's calls arrive.
     """
     try:
         identity = access(app, client.meta.region_name).identities.assumed(role, session)

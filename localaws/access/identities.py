@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from localaws.access import policies
-from localaws.access.kept import Kept
+from localaws.access.ttlcache import TTLCache
 
 Lookup = Callable[[str, str], Any]
 """(service, account) → a client that acts as the account's root."""
@@ -51,10 +51,14 @@ class Identity:
         return {
             "aws:PrincipalArn": self.principal_arn,
             "aws:PrincipalAccount": self.account,
-            "aws:PrincipalType": "Account" if self.root else "AssumedRole",
+            "aws:PrincipalType": "Anonymous" if not self.account else "Account" if self.root else "AssumedRole",
             "aws:PrincipalIsAWSService": "false",
             **{f"aws:PrincipalTag/{name}": value for name, value in self.tags.items()},
         }
+
+
+ANONYMOUS = Identity("", "anonymous", "anonymous", root=True)
+"""Who doesn't sign: has nothing, and may do what a resource's own policy allows to everybody."""
 
 
 def role_name(arn: str) -> str:
@@ -66,7 +70,7 @@ class Identities:
     """Finds identities, and keeps them for a moment."""
 
     def __init__(self, lookup: Lookup, region: str) -> None:
-        self._lookup, self._region, self._kept = lookup, region, Kept()
+        self._lookup, self._region, self._kept = lookup, region, TTLCache()
 
     def forget(self) -> None:
         """Ask IAM anew."""

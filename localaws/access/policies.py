@@ -64,7 +64,7 @@ def decide_resource(
     resource: str,
     context: Mapping[str, Any] | None = None,
 ) -> str:
-    """What a resource's policy says to a principal (an ARN, an account's root or a service's name)."""
+    """What a resource's policy says to a principal: an ARN, an account's root, a service or an identity provider."""
     known = principal_context(principal) | dict(context or {})
     named = [s for s in statements(policy) if _names(s, principal, known["aws:PrincipalArn"])]
     return decide([{"Statement": named}], action, resource, known)
@@ -132,7 +132,7 @@ def _named(wanted: Any, principal: str, role: str, accounts: bool) -> bool:
         return True
     if not isinstance(wanted, dict):
         return False
-    if principal in _list(wanted.get("Service")):
+    if principal in (*_list(wanted.get("Service")), *_list(wanted.get("Federated"))):
         return True
     account = _ACCOUNT.fullmatch(principal)
     for item in _list(wanted.get("AWS")):

@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ParamValidationError
 
 from localaws.access.identities import Lookup
-from localaws.access.kept import Kept
+from localaws.access.ttlcache import TTLCache
 
 _ALIASED = re.compile(r"(?:arn:aws[a-z-]*:kms:[a-z0-9-]+:(\d{12}):)?(alias/.+|key/.+|[0-9a-zA-Z-]+)")
 
@@ -27,6 +27,20 @@ class Bucket:
     owner: str
     policy: Mapping[str, Any] | None
     default_key: str | None
+
+
+class NoSuchBucket(Exception):
+    """A bucket that no known account has."""
+
+
+@dataclass(frozen=True)
+class FunctionUrl:
+    """A function's URL: `arn` is the function's, with the alias that it is for, `kind` AWS_IAM or NONE."""
+
+    arn: str
+    owner: str
+    kind: str
+    policy: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,7 @@ class Resources:
 
     def __init__(self, lookup: Lookup, accounts: Callable[[], Iterable[str]]) -> None:
         self._lookup, self._accounts = lookup, accounts
-        self._kept = Kept()
+        self._kept = TTLCache()
 
     def forget(self) -> None:
         """Ask the services anew."""
@@ -64,6 +78,14 @@ class Resources:
     def bucket(self, name: str, caller: str) -> Bucket | None:
         """A bucket of the caller's or of any other known account."""
         return self._kept.get(("bucket", name), lambda: self._bucket(name, caller))
+
+    def bucket_owner(self, name: str, caller: str) -> str:
+        """The account that has a bucket. Raises NoSuchBucket."""
+        return self._kept.get(("owner", name), lambda: self._bucket_owner(name, caller))
+
+    def function_url(self, number: str) -> FunctionUrl | None:
+        """The function of a URL, whose host begins with the number."""
+        return self._kept.get(("url", number), lambda: self._function_url(number))
 
     def key(self, given: str, caller: str) -> EncryptionKey | None:
         """The key of a key id, alias or ARN of either, as the caller may name it."""
@@ -116,16 +138,34 @@ class Resources:
         )
         return (head or {}).get("SSEKMSKeyId")
 
-    def _bucket(self, name: str, caller: str) -> Bucket | None:
+    def _bucket_owner(self, name: str, caller: str) -> str:
         # An account's name in the bucket's is only a hint where to look first.
         candidates = dict.fromkeys([caller, *re.findall(r"(?<!\d)\d{12}(?!\d)", name), *self._accounts()])
-        for account in candidates:
-            s3 = self._lookup("s3", account)
-            if name not in {item["Name"] for item in s3.list_buckets()["Buckets"]}:
-                continue
-            found = _unless_missing(lambda s3=s3: s3.get_bucket_policy(Bucket=name))
-            policy = json.loads(found["Policy"]) if found else None
-            return Bucket(name, account, policy, _default_key(s3, name))
+        for account in filter(None, candidates):
+            if name in {item["Name"] for item in self._lookup("s3", account).list_buckets()["Buckets"]}:
+                return account
+        raise NoSuchBucket(name)
+
+    def _bucket(self, name: str, caller: str) -> Bucket | None:
+        try:
+            account = self.bucket_owner(name, caller)
+        except NoSuchBucket:
+            return None
+        s3 = self._lookup("s3", account)
+        found = _unless_missing(lambda: s3.get_bucket_policy(Bucket=name))
+        policy = json.loads(found["Policy"]) if found else None
+        return Bucket(name, account, policy, _default_key(s3, name))
+
+    def _function_url(self, number: str) -> FunctionUrl | None:
+        for account in self._accounts():
+            client = self._lookup("lambda", account)
+            for page in client.get_paginator("list_functions").paginate():
+                for function in page["Functions"]:
+                    found = client.list_function_url_configs(FunctionName=function["FunctionName"])
+                    for url in found["FunctionUrlConfigs"]:
+                        if url["FunctionUrl"].split("//")[-1].startswith(f"{number}."):
+                            arn = url["FunctionArn"]
+                            return FunctionUrl(arn, account, url["AuthType"], self.function_policy(account, arn))
         return None
 
     def _key(self, given: str, caller: str) -> EncryptionKey | None:

@@ -42,7 +42,7 @@ def refusal(
     if said == "Deny":
         return sentence("with an explicit deny in a resource-based policy")
     if identity.root:
-        allowed = owner == identity.account or said == "Allow"
+        allowed = (owner == identity.account and owner != "") or said == "Allow"
         return None if allowed else sentence(f"because no resource-based policy allows the {action} action")
     own = policies.decide(identity.documents, action, resource, known)
     if own == "Deny":

@@ -284,7 +284,7 @@ def describe(call: Call, name_or_arn: str, action: str) -> Record:
 
 def _allowed(call: Call, owner: Record, action: str, arn: str | None = None) -> bool:
     """Whether the group's policy lets a caller of another account do the action on the group or a version."""
-    if owner.key.account == call.account:
+    if owner.key.account == call.account or not call.app.settings.enforce:
         return True
     if "_policy" not in owner.body:
         return False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from localaws.access import policies
+from localaws.access.ttlcache import TTLCache
 
 if TYPE_CHECKING:
     from localaws.application import Application
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("localaws.emulator")
 _DEFAULT_BUS = "default"
 _SCOPES = "event-scopes"
+_ACCOUNTS = "accounts"
+NOBODY = "000000000000"
 
 
 class Emulator:
@@ -27,7 +30,8 @@ class Emulator:
         self._lock = threading.Lock()
         self._rules: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
         self._targets: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
-        self._callers: dict[str, tuple[str, str]] = {}
+        self._callers = TTLCache()
+        self._accounts = dict.fromkeys(json.loads(app.store.setting(_ACCOUNTS) or "[]"))
         self._changes = 0
         self._scopes: set[tuple[str, str]] = {tuple(s) for s in json.loads(app.store.setting(_SCOPES) or "[]")}
 
@@ -84,17 +88,34 @@ class Emulator:
     def caller(self, access_key: str, token: str | None) -> tuple[str, str] | None:
         """Return account and ARN of whoever signs with an access key; None if the emulator knows nobody."""
         if access_key.isdigit() and len(access_key) == 12:
+            self._note(access_key)
             return access_key, f"arn:aws:iam::{access_key}:root"
-        if access_key not in self._callers:
-            try:
-                found = self._app.session_client("sts", access_key, token).get_caller_identity()
-            except ClientError:
-                return None
+
+        def ask() -> tuple[str, str]:
+            found = self._app.session_client("sts", access_key, token).get_caller_identity()
             # Emulators take whoever they don't know for the root of some account.
             if found["Arn"].endswith(":root"):
-                return None
-            self._callers[access_key] = (found["Account"], found["Arn"])
-        return self._callers[access_key]
+                raise LookupError(access_key)
+            return found["Account"], found["Arn"]
+
+        try:
+            # A session ends, so its answer is kept for a moment only.
+            return self._callers.get((access_key, token), ask)
+        except (ClientError, LookupError):
+            return None
+
+    def accounts(self) -> list[str]:
+        """Return the accounts whose roots have ever called, and the one that emulators give to whoever has none."""
+        with self._lock:
+            return [NOBODY, *self._accounts]
+
+    def _note(self, account: str) -> None:
+        if account in self._accounts:
+            return
+        with self._lock:
+            self._accounts[account] = None
+            known = json.dumps(list(self._accounts))
+        self._app.store.set_setting(_ACCOUNTS, known)
 
     def scopes(self) -> set[tuple[str, str]]:
         """Return (account, region) of everybody who ever made a rule."""

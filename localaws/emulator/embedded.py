@@ -23,9 +23,8 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from localaws import disk
+from localaws import disk, http
 from localaws.access import policies
-from localaws.access.front import Refused, refuse
 from localaws.emulator import functions, objects, persistence
 from localaws.emulator.persistence import Files
 from localaws.errors import ApiError, InternalFailure
@@ -120,7 +119,7 @@ class Embedded:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
         if scope["type"] == "http":
-            headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
+            headers = http.received(scope).headers
             _access_key.set(self._modules.extract_access_key_id(headers, {}) or "")
         if scope["type"] != "http" or not self._changes(scope):
             await self._app(scope, receive, send)
@@ -175,9 +174,11 @@ class Embedded:
         await self._app(scope, receive_again, send_saved)
 
     async def _refuse(self, scope: Any, send: Any, error: ApiError) -> None:
-        headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        service = self._service_of(scope["method"], scope["path"], headers, {})
-        await refuse(send, service, Refused(error.status, error.code, error.message), headers.get("content-type", ""))
+        refused, headers = http.Refused(error.status, error.code, error.message), http.received(scope).headers
+        await http.refuse(send, self._service(scope), refused, headers.get("content-type", ""))
+
+    def _service(self, scope: Any) -> str:
+        return self._service_of(scope["method"], scope["path"], http.received(scope).headers, {})
 
     @staticmethod
     def _takes_room(scope: Any, beginning: bytes) -> bool:
@@ -194,8 +195,7 @@ class Embedded:
         return not target.startswith(("Describe", "List", "Get", "Test", "Batch", "Filter"))
 
     def _names(self, scope: Any) -> set[str]:
-        headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        service = self._service_of(scope["method"], scope["path"], headers, {})
+        service = self._service(scope)
         # Functions and topics reach queues and log groups on their own.
         beside = {"sns": {"sqs"}, "lambda": {"cloudwatch_logs"}, "events": {"sqs", "sns"}, "s3": {"sqs", "sns"}}
         module = self._modules.SERVICE_REGISTRY.get(service, {}).get("module", service)

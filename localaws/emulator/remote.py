@@ -9,6 +9,8 @@ from typing import Any
 
 import urllib3
 
+from localaws import http
+
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer", b"expect"}
 _CHUNK = 1 << 16
 
@@ -18,7 +20,10 @@ class Remote:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        self._pool = urllib3.PoolManager(maxsize=32, retries=False, timeout=urllib3.Timeout(connect=5, read=900))
+        # A pool of one host sends a path as it is; a manager of pools would take its dots for folders.
+        self._pool = urllib3.connection_from_url(
+            self._url, maxsize=32, retries=False, timeout=urllib3.Timeout(connect=5, read=900)
+        )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request, with 502 where the emulator doesn't."""
@@ -30,13 +35,12 @@ class Remote:
                     return
         if scope["type"] != "http":
             return
-        body = await _whole(receive)
+        body = await http.body(receive)
         try:
             answer = await asyncio.to_thread(self._ask, scope, body)
         except urllib3.exceptions.HTTPError as error:
             text = f"The emulator at {self._url} did not answer: {type(error).__name__}".encode()
-            await send({"type": "http.response.start", "status": 502, "headers": [(b"content-type", b"text/plain")]})
-            await send({"type": "http.response.body", "body": text})
+            await http.respond(send, 502, "text/plain", text)
             return
         with contextlib.closing(answer):
             headers = [
@@ -53,13 +57,14 @@ class Remote:
     def _ask(self, scope: Any, body: bytes) -> urllib3.BaseHTTPResponse:
         path = scope.get("raw_path", scope["path"].encode()).split(b"?")[0].decode("latin-1")
         query = scope["query_string"].decode("latin-1")
-        return self._pool.request(
+        return self._pool.urlopen(
             scope["method"],
-            f"{self._url}{path}{'?' if query else ''}{query}",
+            f"{path}{'?' if query else ''}{query}",
             body=body,
             headers=dict(_headers(scope)),
             preload_content=False,
             redirect=False,
+            assert_same_host=False,
         )
 
 
@@ -67,12 +72,3 @@ def _headers(scope: Any) -> Iterator[tuple[str, str]]:
     for name, value in scope["headers"]:
         if name not in _HOP_BY_HOP and name != b"content-length":
             yield name.decode("latin-1"), value.decode("latin-1")
-
-
-async def _whole(receive: Any) -> bytes:
-    parts = []
-    while True:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)

@@ -5,8 +5,7 @@ Source: "Amazon S3 event notifications: EventBridge" (detail of Object Created).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -15,21 +14,8 @@ from localaws.events import outbox
 if TYPE_CHECKING:
     from localaws.application import Application
 
-_SUBRESOURCES = {"acl", "tagging", "retention", "legal-hold", "partNumber", "uploads", "restore", "torrent", "select"}
-
-
-def created(scope: Any, headers: dict[str, str]) -> tuple[str, str, str] | None:
-    """Return bucket, key and reason if a request makes an object, else None."""
-    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    path = unquote(scope.get("raw_path", scope["path"].encode()).split(b"?")[0].decode("latin-1"))
-    bucket, _, key = path.lstrip("/").partition("/")
-    if not bucket or not key or _SUBRESOURCES & set(query):
-        return None
-    if scope["method"] == "PUT":
-        return bucket, key, "CopyObject" if "x-amz-copy-source" in headers else "PutObject"
-    if scope["method"] == "POST" and "uploadId" in query:
-        return bucket, key, "CompleteMultipartUpload"
-    return None
+CREATES = ("PutObject", "CopyObject", "CompleteMultipartUpload")
+"""The operations that make an object."""
 
 
 def tell(app: Application, account: str, region: str, bucket: str, key: str, reason: str) -> None:

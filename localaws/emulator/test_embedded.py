@@ -246,7 +246,7 @@ def test_schedules_are_fired_once_a_turn_by_localaws_alone(server):
     arn = f"arn:aws:sqs:{REGION}:555555555555:turns"
     events.put_targets(Rule="turn", Targets=[{"Id": "1", "Arn": arn}])
     time.sleep(1.5)
-    process.ask(server.address, "POST", "clock", {"seconds": 181})
+    process.ask(server.state, server.address, "POST", "clock", {"seconds": 181})
     found = []
     while len(found) < 3:
         found += account.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])

@@ -4,10 +4,13 @@ import json
 import os
 import socket
 import time
+from urllib.parse import urlsplit
 
 import pytest
+from botocore.exceptions import ClientError
 
-from localaws.conftest import REGION, Account, serving
+from localaws.access.test_signatures import send
+from localaws.conftest import REGION, Account, serving, signed
 from localaws.events.test_delivery import messages, queue
 
 
@@ -70,6 +73,47 @@ def test_events_of_sagemaker_reach_the_emulators_queues(account):
     account.client("sagemaker").create_model(ModelName="told", PrimaryContainer={"Image": image})
     (message,) = messages(account, url)
     assert json.loads(message["Body"])["detail"]["ModelName"] == "told"
+
+
+def test_another_accounts_root_is_refused_as_with_the_built_in_emulator(account):
+    other, bucket = Account(account.address), account.bucket("of-one-account-alone")
+    account.client("s3").put_object(Bucket=bucket, Key="a", Body=b"secret")
+    role = account.role("alone", {"Effect": "Allow", "Action": "*", "Resource": "*"})
+    s3 = other.client("s3")
+    copied = {"Bucket": bucket, "Key": "b", "CopySource": {"Bucket": bucket, "Key": "a"}}
+    for call, more in (
+        (s3.get_object, {"Bucket": bucket, "Key": "a"}), (s3.put_object, {"Bucket": bucket, "Key": "a", "Body": b"x"}),
+        (s3.list_objects_v2, {"Bucket": bucket}), (s3.delete_bucket, {"Bucket": bucket}), (s3.copy_object, copied),
+        (other.client("sts").assume_role, {"RoleArn": role, "RoleSessionName": "x" * 8}),
+    ):  # fmt: skip
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call(**more)
+    url = urlsplit(s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a"}))
+    assert send(account.address, "GET", f"{url.path}?{url.query}")[0] == 403
+    assert send(account.address, "GET", f"/{bucket}/a")[0] == 403
+    policy = {"Effect": "Allow", "Principal": {"AWS": other.number}, "Action": "s3:GetObject"}
+    statement = policy | {"Resource": f"arn:aws:s3:::{bucket}/*"}
+    account.client("s3").put_bucket_policy(
+        Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    )
+    assert s3.get_object(Bucket=bucket, Key="a")["Body"].read() == b"secret"
+
+
+def test_no_door_of_the_emulator_is_open(account):
+    bucket = account.bucket("still-here")
+    signature = signed("s3", account.number)
+    for path in (
+        "/_ministack/reset",
+        f"/{bucket}/../_ministack/reset",
+        f"/{bucket}/%2e%2e/_ministack/reset",
+        "/health",
+    ):
+        for method in ("GET", "POST", "PUT"):
+            for headers in ({}, signature):
+                send(account.address, method, path, headers)
+    assert "still-here" in [item["Name"] for item in account.client("s3").list_buckets()["Buckets"]]
+    account.client("s3").put_object(Bucket=bucket, Key="a/../b", Body=b"dots")
+    assert [item["Key"] for item in account.client("s3").list_objects_v2(Bucket=bucket)["Contents"]][-1] == "a/../b"
 
 
 def test_an_emulator_that_is_not_there_is_named(tmp_path):

@@ -159,23 +159,23 @@ def test_events_of_aws_cannot_be_sent_by_hand(account):
     assert answer["ErrorCode"] == "NotAuthorizedForSourceException"
 
 
-def test_a_schedule_fires_by_hand_and_by_the_clock(account, address):
+def test_a_schedule_fires_by_hand_and_by_the_clock(account, address, state):
     url, arn = queue(account)
     name = f"daily-{account.number}"
     events = account.client("events")
     made = events.put_rule(Name=name, ScheduleExpression="rate(1 day)")["RuleArn"]
     events.put_targets(Rule=name, Targets=[{"Id": "one", "Arn": arn}])
-    assert process.ask(address, "POST", "fire", {"rule": name}) == {"fired": [made]}
+    assert process.ask(state, address, "POST", "fire", {"rule": name}) == {"fired": [made]}
     (message,) = messages(account, url)
     event = json.loads(message["Body"])
     assert (event["source"], event["detail-type"], event["resources"]) == ("aws.events", "Scheduled Event", [made])
-    process.ask(address, "POST", "clock", {"seconds": 2 * 86400 + 60})
+    process.ask(state, address, "POST", "clock", {"seconds": 2 * 86400 + 60})
     assert len(messages(account, url, 2)) == 2
 
 
-def test_the_clock_never_goes_back(address):
+def test_the_clock_never_goes_back(address, state):
     with pytest.raises(OSError):
-        process.ask(address, "POST", "clock", {"seconds": -1})
+        process.ask(state, address, "POST", "clock", {"seconds": -1})
 
 
 def test_events_can_be_doubled_and_reordered_on_purpose(tmp_path):

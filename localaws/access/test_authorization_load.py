@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from localaws.access.front import THREADS
+from localaws.access.authorization import THREADS
 from localaws.conftest import allow
 
 AT_ONCE = 3 * THREADS

@@ -11,7 +11,7 @@ SECONDS = 30.0
 """How long a policy that was changed elsewhere than through this port may take to count."""
 
 
-class Kept:
+class TTLCache:
     """Asks once per key and moment, also when several threads want the same."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, seconds: float = SECONDS) -> None:
