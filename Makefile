@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 READY := .venv/.ready $(STEPS:%=.venvs/%/.ready)
 
--include steps/steps.mk images/images.mk localaws/localaws.mk terraform/terraform.mk promotion/promotion.mk bench/bench.mk
+-include steps/steps.mk images/images.mk localaws/localaws.mk functions/functions.mk terraform/terraform.mk promotion/promotion.mk bench/bench.mk
 
 .PHONY: help run up down test soak lint clean setup setup/aws-images
 

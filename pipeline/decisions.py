@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.table import Table
 
-from functions.common import ledger
+from functions.common import ledger, pending
 from functions.common.batches import arrivals
 from functions.common.context import LostRace, client
 from functions.common.failures import FunctionError
@@ -58,7 +58,10 @@ def requeue(settings: Settings, batch: str, reason: str, by: str) -> str:
     if entry is None:
         raise NotPossible(f"batch {batch}: not in the ledger of {settings.environment}.")
     try:
-        ledger.write(context, entry.requeue(by, reason), etag)
+        requeued = entry.requeue(by, reason)
+        pending.mark(context, entry.batch)
+        ledger.write(context, requeued, etag)
+        pending.unmark(context, entry.batch, entry.version)
     except FunctionError as refused:
         raise NotPossible(str(refused)) from None
     except LostRace:

@@ -25,7 +25,7 @@ from pipeline.release import Release
 from pipeline.settings import Settings
 
 NEWEST = "newest"
-"""Value of BatchDataUrl that means the newest batch that waits."""
+"""Value of BatchDataUrl that means the newest pending batch; a rule hands over the key of one that has arrived."""
 
 BATCH = (
     "BatchId", "BatchDataUrl", "Enforce", "ModelPackageArn", "Image", "ModelDataUrl", "Statistics",

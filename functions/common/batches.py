@@ -66,14 +66,25 @@ def arrivals(context: AccountContext) -> Iterator[Batch]:
     """
     base = f"s3://{context.data_bucket}/{ARRIVALS}"
     objects = list_objects(base)
-    for item in sorted(objects, key=lambda item: (item.modified, item.key), reverse=True):
-        if "/" in item.key.removeprefix(ARRIVALS):
-            continue
-        yield _batch_of(context, item, objects)
+    order = sorted(range(len(objects)), key=lambda at: (objects[at].modified, objects[at].key), reverse=True)
+    for at in order:
+        if is_arrival(objects[at].key):
+            yield _batch_of(context, objects, at)
 
 
-def _batch_of(context: AccountContext, item: Object, objects: list[Object]) -> Batch:
-    """Return the batch of one object: S3 reads by prefix, so a key that begins with its key belongs to it."""
-    return Batch.of(
-        f"s3://{context.data_bucket}/{item.key}", [other for other in objects if other.key.startswith(item.key)]
-    )
+def is_arrival(key: str) -> bool:
+    """Whether an object of this key is a batch of its own: it lies directly below data/batches/."""
+    name = key.removeprefix(ARRIVALS)
+    return key.startswith(ARRIVALS) and bool(name) and "/" not in name
+
+
+def _batch_of(context: AccountContext, objects: list[Object], at: int) -> Batch:
+    """Return the batch of one object: S3 reads by prefix, so a key that begins with its key belongs to it.
+
+    The objects are sorted by key: those that begin with one follow it.
+    """
+    key = objects[at].key
+    end = at
+    while end < len(objects) and objects[end].key.startswith(key):
+        end += 1
+    return Batch.of(f"s3://{context.data_bucket}/{key}", objects[at:end])

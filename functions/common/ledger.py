@@ -184,10 +184,16 @@ def write(context: AccountContext, entry: Entry, etag: str | None) -> None:
     write_json(context.data_bucket, key(entry.batch.id), entry.value(), etag)
 
 
+def listed(context: AccountContext) -> list[tuple[str, datetime]]:
+    """Return the identities of all batches that have an entry, and when each entry was written."""
+    pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=context.data_bucket, Prefix=PREFIX)
+    found = (item for page in pages for item in page.get("Contents", []))
+    return [(item["Key"].removeprefix(PREFIX).removesuffix(".json"), item["LastModified"]) for item in found]
+
+
 def entries(context: AccountContext) -> Iterator[Entry]:
     """Give every entry, the one that arrived last first."""
-    pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=context.data_bucket, Prefix=PREFIX)
-    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    keys = [key(batch) for batch, _ in listed(context)]
     values = at_once(lambda key: read_json(context.data_bucket, key), keys)
     found = [Entry.parse(value[0]) for value in values if value]
     yield from sorted(found, key=lambda entry: entry.batch.arrived, reverse=True)

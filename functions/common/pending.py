@@ -1,15 +1,83 @@
-"""The batch that is pending next: whoever is done with one begins the next."""
+"""The ledger's index: which batches are pending, in one listing, however many have been scored.
+
+A batch's mark is an object below index/pending/, from its arrival until its predictions are recorded. Its key begins
+with the version under which the batch is withheld, 0 for one that any version may score, so that the first page of
+one listing holds what an approved version may score: what has arrived, the newest first, then what was withheld.
+
+A mark only says where to look; the entry in the ledger decides. So a mark is made before the change that it stands
+for and removed after it, and one that is out of date is put right by whoever comes upon it.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from functions.common import ledger
-from functions.common.batches import NEWEST, arrivals
-from functions.common.context import AccountContext, client
+from functions.common.batches import arrivals, is_arrival
+from functions.common.context import AccountContext, LostRace, client, put_json, read_json, split, write_json
+from functions.common.ledger import Batch, Entry
+from functions.common.objects import at_once
 
+PREFIX = "index/pending/"
+PROGRESS = "index/reconciled.json"
+"""Up to which change of the ledger the marks are known to agree with it."""
+
+PAGE = 1000
+"""Marks of one listing, and entries that are read before progress is recorded."""
+
+RECONCILING_SECONDS = 60
+"""How long one invocation reads older entries; the next one carries on."""
+
+LAST_SECOND = 9_999_999_999
 NEXT = "next-"
 """How the display names of executions begin that were started for a pending batch."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What the index says of a batch: its key, the version it is withheld under (0: none) and its identity."""
+
+    key: str
+    version: int
+    batch: str
+
+
+def mark(context: AccountContext, batch: Batch, version: int = 0) -> None:
+    """Mark a batch as pending for versions above `version`; what isn't an arrival of its own has no mark."""
+    if is_arrival(split(batch.url)[1]):
+        put_json(context.data_bucket, _key(batch, version), {"url": batch.url})
+
+
+def unmark(context: AccountContext, batch: Batch, version: int = 0) -> None:
+    """Remove a batch's mark."""
+    if is_arrival(split(batch.url)[1]):
+        client("s3").delete_object(Bucket=context.data_bucket, Key=_key(batch, version))
+
+
+def marks(context: AccountContext, version: int) -> list[Mark]:
+    """Return the marks of what a version may score, in the order in which it is to be scored: one listing."""
+    found = client("s3").list_objects_v2(Bucket=context.data_bucket, Prefix=PREFIX, MaxKeys=PAGE)
+    listed = (_mark(item["Key"]) for item in found.get("Contents", []))
+    return [item for item in listed if item.version < version]
+
+
+def url_of(context: AccountContext, item: Mark) -> str | None:
+    """Return where a marked batch lies, or None when its mark is gone."""
+    found = read_json(context.data_bucket, item.key)
+    return found[0]["url"] if found else None
+
+
+def correct(context: AccountContext, item: Mark, entry: Entry | None) -> None:
+    """Make a mark agree with its batch's entry; without one, the batch is no longer there as it was marked."""
+    wanted = None if entry is None else _version(entry)
+    if wanted == item.version:
+        return
+    if entry is not None and wanted is not None:
+        mark(context, entry.batch, wanted)
+    client("s3").delete_object(Bucket=context.data_bucket, Key=item.key)
 
 
 def begin_next(context: AccountContext, version: int) -> None:
@@ -17,15 +85,70 @@ def begin_next(context: AccountContext, version: int) -> None:
 
     A batch is begun once for each version, however often it is found pending.
     """
-    for batch in arrivals(context):
-        entry, _ = ledger.read(context, batch.id)
-        if entry is None or entry.is_pending(version):
-            token = hashlib.sha256(f"{batch.id} {version}".encode()).hexdigest()
-            client("sagemaker").start_pipeline_execution(
-                PipelineName=context.pipeline("inference"),
-                PipelineParameters=[{"Name": "BatchDataUrl", "Value": NEWEST}],
-                PipelineExecutionDisplayName=f"{NEXT}{batch.id}"[:82].rstrip("-"),
-                PipelineExecutionDescription=f"Batch {batch.id} is pending.",
-                ClientRequestToken=token,
-            )
+    for item in marks(context, version):
+        entry, _ = ledger.read(context, item.batch)
+        if entry is not None and not entry.is_pending(version):
+            correct(context, item, entry)
+            continue
+        url = url_of(context, item)
+        if url is None:
+            continue
+        client("sagemaker").start_pipeline_execution(
+            PipelineName=context.pipeline("inference"),
+            PipelineParameters=[{"Name": "BatchDataUrl", "Value": split(url)[1]}],
+            PipelineExecutionDisplayName=f"{NEXT}{item.batch}"[:82].rstrip("-"),
+            PipelineExecutionDescription=f"Batch {item.batch} is pending.",
+            ClientRequestToken=hashlib.sha256(f"{item.batch} {version}".encode()).hexdigest(),
+        )
+        return
+
+
+def reconcile(context: AccountContext) -> None:
+    """Mark what the index missed: arrivals whose event was lost, and entries that changed without it.
+
+    The latter are those of releases that had no index, which is how their ledgers are brought over. Both folders are
+    listed; of the ledger's entries, only those that have changed since the last time are read, and what takes longer
+    than RECONCILING_SECONDS is carried on the next time.
+    """
+    until = time.monotonic() + RECONCILING_SECONDS
+    progress = read_json(context.data_bucket, PROGRESS)
+    since = datetime.fromisoformat(progress[0]["since"]) if progress else datetime.fromtimestamp(0, UTC)
+    etag = progress[1] if progress else None
+    listed = ledger.listed(context)
+    known = {batch for batch, _ in listed}
+    at_once(lambda batch: mark(context, batch), [batch for batch in arrivals(context) if batch.id not in known])
+    changed = sorted((changed, batch) for batch, changed in listed if changed >= since)
+    for start in range(0, len(changed), PAGE):
+        part = changed[start : start + PAGE]
+        at_once(lambda one: _mark_entry(context, one[1]), part)
+        try:
+            etag = write_json(context.data_bucket, PROGRESS, {"since": part[-1][0].isoformat()}, etag)
+        except LostRace:
             return
+        if time.monotonic() > until:
+            return
+
+
+def _mark_entry(context: AccountContext, batch: str) -> None:
+    entry, _ = ledger.read(context, batch)
+    version = _version(entry) if entry else None
+    if entry and version is not None:
+        mark(context, entry.batch, version)
+
+
+def _version(entry: Entry) -> int | None:
+    """Return the version that an entry's mark has, or None where it has none."""
+    if entry.state == ledger.SCORED:
+        return None
+    return 0 if entry.state == ledger.CLAIMED or entry.requeued else entry.version
+
+
+def _key(batch: Batch, version: int) -> str:
+    """Return a mark's key: S3 lists by name, and the newest comes first."""
+    arrived = int(datetime.fromisoformat(batch.arrived).timestamp())
+    return f"{PREFIX}{version:08}/{LAST_SECOND - arrived:010}-{batch.id}"
+
+
+def _mark(key: str) -> Mark:
+    version, _, rest = key.removeprefix(PREFIX).partition("/")
+    return Mark(key, int(version), rest.partition("-")[2])

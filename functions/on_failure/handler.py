@@ -7,11 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from functions.common import ledger, notify
+from functions.common import ledger, notify, pending
 from functions.common.batches import SMOKE_TESTS
 from functions.common.context import ABANDONED, AccountContext, LostRace, client, put_json, read_json, split, write_json
 from functions.common.failures import NoGroundTruth, NoPendingBatch, NoPredictionsByChampion
-from functions.common.pending import begin_next
 from functions.common.registry import version_of
 from functions.on_failure import execution as executions
 from functions.on_failure import facts as gathering
@@ -29,7 +28,7 @@ def handle(event: dict, invocation: Any) -> dict:
 
     Args:
         event: EventBridge's "SageMaker Model Building Pipeline Execution Status Change".
-        context: Lambda's; a repeated invocation has the same `aws_request_id`.
+        invocation: Lambda's context; a repeated invocation has the same `aws_request_id`.
 
     Returns:
         What was done: {"outcome": "retraining" | "held" | "malformed" | "no-batch" | "alert" | "nothing", …}
@@ -55,7 +54,7 @@ def handle(event: dict, invocation: Any) -> dict:
         _withhold(context, failure, ledger.FAILED, failure.sentence)
         outcome = _notify(context, "alert", *messages.alert(context, failure))
     if failure and failure.batch and failure.package:
-        begin_next(context, version_of(failure.package))
+        pending.begin_next(context, version_of(failure.package))
     put_json(context.data_bucket, key, {**outcome, **note, "done": True})
     return outcome
 
@@ -155,11 +154,13 @@ def _withhold(
         entry, etag = ledger.read(context, failure.batch) if failure.batch else (None, None)
         if entry is None or entry.execution != failure.execution or entry.state != ledger.CLAIMED:
             return
-        quarantined = entry.becomes(state, sentence=sentence, verdict=verdict, report=failure.monitoring, requeued=None)
+        withheld = entry.becomes(state, sentence=sentence, verdict=verdict, report=failure.monitoring, requeued=None)
+        pending.mark(context, entry.batch, entry.version)
         try:
-            ledger.write(context, quarantined, etag)
+            ledger.write(context, withheld, etag)
         except LostRace:
             continue
+        pending.unmark(context, entry.batch)
         return
     raise LostRace(f"ledger entry of batch {failure.batch}")
 

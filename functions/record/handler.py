@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from functions.common import ledger, notify, registry
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from functions.common import ledger, notify, pending, registry
 from functions.common.context import AccountContext, LostRace, client, put_json, read_json, split
 from functions.common.failures import BatchChanged, BatchUnavailable, NothingScored, remembered
 from functions.common.objects import list_objects
-from functions.common.pending import begin_next
 
 SCORED = "scored"
+LOG = logging.getLogger(__name__)
 UNSCORED = b"nan"
 """What the model answers for a row that it can't read."""
 PIECE_BYTES = 1 << 20
@@ -55,9 +59,19 @@ def handle(event: dict) -> dict[str, str]:
         except LostRace:
             raise BatchUnavailable(f"Batch {entry.batch.id} was changed by another execution.") from None
         if unscored:
-            _notify(context, entry.batch.id, rows, unscored)
-    begin_next(context, version)
+            _afterwards(_notify, context, entry.batch.id, rows, unscored)
+    _afterwards(pending.unmark, context, entry.batch)
+    _afterwards(pending.begin_next, context, version)
     return {"State": SCORED}
+
+
+def _afterwards(act: Callable[..., None], *arguments: Any) -> None:
+    """Do what comes after the ledger says that the batch is scored: whatever happens to it, the batch stays scored."""
+    try:
+        act(*arguments)
+    except Exception:
+        # What is pending is found again by the next batch, or by the schedule.
+        LOG.exception("%s failed after the batch was recorded", act.__name__)
 
 
 def _count(url: str) -> tuple[int, int]:

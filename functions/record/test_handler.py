@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from functions.common import ledger
+from functions.common import ledger, pending
 from functions.common.failures import BatchChanged, BatchUnavailable, NothingScored
 from functions.common.ledger import Batch, Entry
 from functions.common.objects import list_objects
@@ -117,19 +117,26 @@ class TestNext:
         handle(scored.event, None)
         return [execution for execution in scored.world.executions("inference") if execution != scored.execution]
 
+    def marked(self, scored, name):
+        """Mark a batch that has arrived, as the execution that its event starts does; return it."""
+        url = scored.world.put(f"data/batches/{name}.csv")
+        batch = Batch.of(url, list_objects(url))
+        pending.mark(scored.world.context, batch)
+        return batch
+
     def quarantined(self, scored, state, version, **more):
         url = scored.world.put("data/batches/aside.csv")
         batch = Batch.of(url, list_objects(url))
         ledger.write(scored.world.context, Entry(batch, state, "arn:earlier", version, **more), None)
+        pending.mark(scored.world.context, batch, 0 if more else version)
         return batch
 
     def test_nothing_is_pending(self, scored):
         assert self.begun(scored) == []
 
     def test_a_batch_that_arrived_is_begun(self, scored):
-        url = scored.world.put("data/batches/second.csv")
+        batch = self.marked(scored, "second").id
         (begun,) = self.begun(scored)
-        batch = Batch.of(url, list_objects(url)).id
         assert scored.world.describe(begun)["PipelineExecutionDescription"] == f"Batch {batch} is pending."
 
     @pytest.mark.parametrize("state", [ledger.QUARANTINED, ledger.FAILED])
@@ -151,6 +158,17 @@ class TestNext:
         self.quarantined(scored, state, 0)
         assert self.begun(scored) == []
 
+    def test_a_batch_stays_scored_whatever_happens_to_the_next(self, scored, caplog):
+        """Nothing that comes after the ledger's write makes an execution fail whose batch is scored."""
+        self.marked(scored, "second")
+        name = scored.world.context.pipeline("inference")
+        scored.world.prod("sagemaker").stop_pipeline_execution(PipelineExecutionArn=scored.execution)
+        scored.world.end(scored.execution)
+        scored.world.prod("sagemaker").delete_pipeline(PipelineName=name)
+        assert handle(scored.event, None) == {"State": "scored"}
+        assert scored.now().state == "scored" and "begin_next failed after the batch was recorded" in caplog.text
+        assert [mark.batch.split("-")[0] for mark in pending.marks(scored.world.context, 1)] == ["second"]
+
     def test_a_repeated_step_begins_it_once(self, scored):
-        scored.world.put("data/batches/second.csv")
-        assert self.begun(scored) == self.begun(scored)
+        self.marked(scored, "second")
+        assert len(self.begun(scored)) == 1 and self.begun(scored) == self.begun(scored)

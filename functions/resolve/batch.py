@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
-from functions.common import ledger, registry
-from functions.common.batches import NEWEST, arrivals, named
+from functions.common import ledger, pending, registry
+from functions.common.batches import ARRIVALS, NEWEST, is_arrival, named
 from functions.common.context import ABANDONED, RUNNING, AccountContext, LostRace, client
 from functions.common.failures import (
     BatchUnavailable,
     ImageNotPromoted,
     NoBaseline,
     NoPendingBatch,
+    NoSuchBatch,
 )
 from functions.common.ledger import Batch, Entry
 from functions.resolve.champion import volume_key
@@ -22,22 +24,25 @@ from functions.resolve.champion import volume_key
 def resolve_batch(event: dict) -> dict[str, str]:
     """Claim a batch for this execution and return where everything lies that scores it.
 
-    The model is looked up first: a batch is claimed only when it can be scored.
+    The model is looked up first: a batch is claimed only when it can be scored. One whose arrival started this
+    execution is marked as pending before that, so that it isn't lost where nothing can score it yet.
 
     Args:
-        event: {"batch_data_url", "execution_arn"}.
+        event: {"batch_data_url", "execution_arn"}; the former is the key of what has arrived (the rule's event hands
+            it over), an S3 URL of an object or a prefix, or `newest`.
 
     Raises:
         NoApprovedModel, NoBaseline, ImageNotPromoted, NoPendingBatch, NoSuchBatch, BatchUnavailable: as named.
     """
     context = AccountContext.here()
+    arrived = _arrival(context, event["batch_data_url"])
     package = registry.approved(context)
     files = registry.baseline(package)
     if files is None:
         raise NoBaseline(f"{package['ModelPackageArn']} carries no statistics and constraints to watch batches by.")
     image = own_image(context, package["InferenceSpecification"]["Containers"][0])
     version = registry.version_of(package["ModelPackageArn"])
-    entry = take(context, event["batch_data_url"], event["execution_arn"], version)
+    entry = take(context, event["batch_data_url"], arrived, event["execution_arn"], version)
     return {
         "BatchId": entry.batch.id,
         "BatchDataUrl": entry.batch.url,
@@ -82,20 +87,62 @@ def _holds(repository: str, digest: str) -> bool:
     return bool(answer["imageDetails"])
 
 
-def take(context: AccountContext, url: str, execution: str, version: int) -> Entry:
-    """Claim the batch of a URL, or the newest pending one, by a conditional write.
+def take(context: AccountContext, url: str, arrived: Batch | None, execution: str, version: int) -> Entry:
+    """Claim the batch of a URL, the one that has arrived, or the first pending one, by a conditional write.
+
+    An event may come twice, or after its batch was taken as the next one: then whatever else is pending is taken.
 
     Raises:
         NoPendingBatch, NoSuchBatch, BatchUnavailable: there is none to claim.
     """
-    if url != NEWEST:
+    if url != NEWEST and not url.startswith(ARRIVALS):
         return _claim(context, named(context, url), execution, version, asked=True)
-    for batch in arrivals(context):
+    if arrived:
+        with contextlib.suppress(BatchUnavailable):
+            return _claim(context, arrived, execution, version, asked=False)
+    found = _first_pending(context, execution, version)
+    if found is None and url == NEWEST:
+        pending.reconcile(context)
+        found = _first_pending(context, execution, version)
+    if found is None:
+        raise NoPendingBatch("No new batch has arrived, and no withheld one may be scored yet.")
+    return found
+
+
+def _arrival(context: AccountContext, key: str) -> Batch | None:
+    """Return the batch of a key that has arrived, marked as pending unless the ledger has it; None when it is none."""
+    if not is_arrival(key):
+        return None
+    try:
+        batch = named(context, f"s3://{context.data_bucket}/{key}")
+    except NoSuchBatch:
+        return None
+    if ledger.read(context, batch.id)[0] is None:
+        pending.mark(context, batch)
+    return batch
+
+
+def _first_pending(context: AccountContext, execution: str, version: int) -> Entry | None:
+    """Claim the first batch of the index that may be claimed."""
+    for mark in pending.marks(context, version):
+        url = pending.url_of(context, mark)
+        if url is None:
+            continue
+        batch = None
+        with contextlib.suppress(NoSuchBatch):
+            batch = named(context, url)
+        if batch is None or batch.id != mark.batch:
+            # Overwritten or deleted before it was scored: what lies there now is another batch.
+            pending.correct(context, mark, None)
+        if batch is None:
+            continue
         try:
             return _claim(context, batch, execution, version, asked=False)
         except BatchUnavailable:
-            continue
-    raise NoPendingBatch("No new batch has arrived, and no withheld one may be scored yet.")
+            entry, _ = ledger.read(context, mark.batch)
+            if entry is not None:
+                pending.correct(context, mark, entry)
+    return None
 
 
 def _claim(context: AccountContext, batch: Batch, execution: str, version: int, asked: bool) -> Entry:
@@ -103,10 +150,13 @@ def _claim(context: AccountContext, batch: Batch, execution: str, version: int, 
     held = entry is not None and entry.state == ledger.CLAIMED and _holds_batch(entry.execution)
     claimed = ledger.claim(entry, batch, execution, version, held, asked)
     if claimed is not entry:
+        pending.mark(context, batch)
         try:
             ledger.write(context, claimed, etag)
         except LostRace:
             raise BatchUnavailable(f"Batch {batch.id} was claimed by another execution just now.") from None
+        if entry is not None and entry.state != ledger.CLAIMED and entry.version:
+            pending.unmark(context, batch, entry.version)
     return claimed
 
 
