@@ -23,6 +23,7 @@ from botocore.loaders import Loader
 
 from functions import package
 from functions.common import context as contexts
+from functions.common import contract
 from functions.common.context import AccountContext
 
 ROOT = Path(__file__).parent.parent
@@ -230,7 +231,7 @@ class World:
         asked = asked or {"action": "batch", "batch_data_url": "newest"}
         arguments = {**asked, "execution_arn": {"Get": "Execution.PipelineExecutionArn"}}
         return {
-            "Name": "Resolve",
+            "Name": contract.RESOLVE,
             "Type": "Lambda",
             "FunctionArn": arn,
             "Arguments": arguments,
@@ -327,7 +328,7 @@ class World:
         """Return the step Resolve with these outputs."""
         named = [{"OutputName": output, "OutputType": "String"} for output in outputs]
         return {
-            "Name": "Resolve",
+            "Name": contract.RESOLVE,
             "Type": "Lambda",
             "Arguments": outputs,
             "FunctionArn": self._echo,
@@ -348,7 +349,7 @@ class World:
         self, files: dict[str, str] | None = None, code: int = 0, message: str = "", of: str = "inference"
     ) -> dict:
         """Return the step Monitor, or Quality of that pipeline, which writes these files, or fails with a message."""
-        name = {"inference": "Monitor", "quality": "Quality"}[of]
+        name = {"inference": contract.MONITOR, "quality": contract.QUALITY}[of]
         prefix = f"s3://{self.context.data_bucket}/runs/{self.context.pipeline(of)}"
         uri = {"Std:Join": {"On": "/", "Values": [prefix, {"Get": "Execution.PipelineExecutionId"}, name.lower()]}}
         output = {"S3Uri": uri, "LocalPath": "/opt/ml/processing/output", "S3UploadMode": "EndOfJob"}
@@ -356,12 +357,12 @@ class World:
         return {
             "Name": name,
             "Type": "Processing",
-            "DependsOn": ["Resolve"],
+            "DependsOn": [contract.RESOLVE],
             "Arguments": {
                 "AppSpecification": {"ImageUri": self.image},
                 "RoleArn": self.role("monitor", "monitor", "job"),
                 "ProcessingResources": {"ClusterConfig": cluster},
-                "ProcessingOutputConfig": {"Outputs": [{"OutputName": "monitoring", "S3Output": output}]},
+                "ProcessingOutputConfig": {"Outputs": [{"OutputName": contract.MONITORING, "S3Output": output}]},
                 "Environment": {"FILES": json.dumps(files or {}), "CODE": str(code), "MESSAGE": message},
             },
         }

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 
+from functions.common import contract
+from functions.common.batches import NEWEST
+from functions.common.recent import PREFIX as RECENT
 from pipeline import language
 from pipeline.jobs import CSV, EXECUTION_ARN, PROCESSING, Jobs, s3_input, s3_output
 from pipeline.language import (
@@ -24,19 +27,6 @@ from pipeline.names import Names
 from pipeline.release import Release
 from pipeline.settings import Settings
 
-NEWEST = "newest"
-"""Value of BatchDataUrl that means the newest pending batch; a rule hands over the key of one that has arrived."""
-
-BATCH = (
-    "BatchId", "BatchDataUrl", "Enforce", "ModelPackageArn", "Image", "ModelDataUrl", "Statistics",
-    "Constraints", "VolumeKey",
-)  # fmt: skip
-"""What the resolve function says: the batch and where it lies, whether drift refuses it, the approved version
-with its image in this account, its archive and its baseline, the volumes' key."""
-
-LEDGER = "ledger/"
-"""Prefix of the ledger, which holds what was found of earlier batches."""
-
 MAX_PAYLOAD_MB = 6
 
 
@@ -49,14 +39,14 @@ def definition(settings: Settings, release: Release) -> Definition:
     transform_type = Parameter("TransformInstanceType", settings.instance_types.transform)
 
     resolve = language.function(
-        "Resolve",
+        contract.RESOLVE,
         names.function("resolve", release.function("resolve")),
         {"action": "batch", "batch_data_url": batch.ref, "execution_arn": EXECUTION_ARN},
-        BATCH,
+        contract.batch_outputs(),
     )
     jobs = Jobs(settings, release, "inference", function_output(resolve, "VolumeKey"))
     monitor = language.processing(
-        "Monitor",
+        contract.MONITOR,
         jobs.processing(
             "monitor",
             processing_type,
@@ -64,10 +54,10 @@ def definition(settings: Settings, release: Release) -> Definition:
                 s3_input("dataset", function_output(resolve, "BatchDataUrl"), "input/dataset"),
                 s3_input("constraints", function_output(resolve, "Constraints"), "baseline/constraints"),
                 s3_input("statistics", function_output(resolve, "Statistics"), "baseline/stats"),
-                # Never empty: this execution's claim lies there.
-                s3_input("earlier", f"s3://{names.data_bucket}/{LEDGER}", "input/earlier"),
+                # Never empty: Resolve sees to it.
+                s3_input("earlier", f"s3://{names.data_bucket}/{RECENT}", "input/earlier"),
             ],
-            [s3_output("monitoring", jobs.run("monitor"), "output")],
+            [s3_output(contract.MONITORING, jobs.run("monitor"), "output")],
             names.data_key,
             processing_count.ref,
             {
@@ -79,7 +69,7 @@ def definition(settings: Settings, release: Release) -> Definition:
                 "earlier_results": f"{PROCESSING}/input/earlier",
             },
         ),
-        [("Verdict", "monitoring", "verdict.json")],
+        [(contract.VERDICT, contract.MONITORING, contract.VERDICT_FILE)],
     )
     model = Step("CreateModel", "Model", _model(jobs, resolve))
     transform = Step("Transform", "Transform", _transform(jobs, resolve, model, transform_type))
@@ -87,10 +77,10 @@ def definition(settings: Settings, release: Release) -> Definition:
         "Record",
         names.function("record", release.function("record")),
         {
-            "batch_id": function_output(resolve, "BatchId"),
+            "batch_id": function_output(resolve, contract.BATCH_ID),
             "execution_arn": EXECUTION_ARN,
-            "model_package_arn": function_output(resolve, "ModelPackageArn"),
-            "monitoring": processing_output(monitor, "monitoring"),
+            "model_package_arn": function_output(resolve, contract.MODEL_PACKAGE),
+            "monitoring": processing_output(monitor, contract.MONITORING),
             "predictions": transform.property("TransformOutput.S3OutputPath"),
         },
         ("State",),
@@ -98,20 +88,20 @@ def definition(settings: Settings, release: Release) -> Definition:
     verdict = language.condition(
         "CheckVerdict",
         [
-            equals(json_get("Monitor", "Verdict", "drift"), True),
+            equals(json_get(contract.MONITOR, contract.VERDICT, "drift"), True),
             # A batch that was refused before isn't held back again.
             equals(function_output(resolve, "Enforce"), "true"),
         ],
         then=[
             language.fail(
-                "Drift",
+                contract.DRIFT,
                 join(
                     "Batch ",
-                    function_output(resolve, "BatchId"),
+                    function_output(resolve, contract.BATCH_ID),
                     " is not like the baseline of ",
-                    function_output(resolve, "ModelPackageArn"),
+                    function_output(resolve, contract.MODEL_PACKAGE),
                     ". See ",
-                    processing_output(monitor, "monitoring"),
+                    processing_output(monitor, contract.MONITORING),
                     "/report.html.",
                 ),
             )

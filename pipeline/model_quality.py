@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rich.markup import escape
 from rich.table import Table
 
+from functions.common import contract
 from functions.common.context import AccountContext, client, read_json
 from functions.common.registry import version_of
 from functions.on_failure import execution as executions
@@ -46,8 +47,8 @@ class ModelQuality:
 def read(context: AccountContext, execution: str) -> ModelQuality:
     """Return what an execution said, as far as it has come."""
     described = client("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution)
-    package = executions.outputs(executions.steps_of(execution).get("Resolve", {})).get("ModelPackageArn")
-    found = read_json(context.data_bucket, context.run(execution, "quality", "verdict.json"))
+    package = executions.outputs(executions.steps_of(execution).get(contract.RESOLVE, {})).get(contract.MODEL_PACKAGE)
+    found = read_json(context.data_bucket, context.run(execution, "quality", contract.VERDICT_FILE))
     if found:
         sentence, drift = found[0]["sentence"], found[0]["drift"]
         report = f"s3://{context.data_bucket}/{context.run(execution, 'quality', REPORT)}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from functions.common import contract
 from functions.common.batches import GROUND_TRUTH
 from pipeline import language
 from pipeline.jobs import EXECUTION_ARN, MANIFEST, PROCESSING, Jobs, s3_input, s3_output
@@ -15,10 +16,6 @@ from pipeline.language import Definition, Parameter, equals, function_output, jo
 from pipeline.names import Names
 from pipeline.release import Release
 from pipeline.settings import Settings
-
-QUALITY = ("ModelPackageArn", "Labels", "Predictions", "GroundTruth", "Statistics", "VolumeKey")
-"""What the resolve function says: the approved version; the identity of its ground truth; manifests of its
-predictions and of the ground truth; the metrics that it was registered with; the volumes' key."""
 
 
 def definition(settings: Settings, release: Release) -> Definition:
@@ -29,14 +26,14 @@ def definition(settings: Settings, release: Release) -> Definition:
     processing_count = Parameter("ProcessingInstanceCount", settings.instance_counts.processing)
 
     resolve = language.function(
-        "Resolve",
+        contract.RESOLVE,
         names.function("resolve", release.function("resolve")),
         {"action": "quality", "ground_truth_url": labels.ref, "execution_arn": EXECUTION_ARN},
-        QUALITY,
+        contract.quality_outputs(),
     )
     jobs = Jobs(settings, release, "quality", function_output(resolve, "VolumeKey"))
     quality = language.processing(
-        "Quality",
+        contract.QUALITY,
         jobs.processing(
             "monitor",
             processing_type,
@@ -50,7 +47,7 @@ def definition(settings: Settings, release: Release) -> Definition:
                 ),
                 s3_input("statistics", function_output(resolve, "Statistics"), "baseline/stats"),
             ],
-            [s3_output("monitoring", jobs.run("quality"), "output")],
+            [s3_output(contract.MONITORING, jobs.run("quality"), "output")],
             names.data_key,
             processing_count.ref,
             {
@@ -63,18 +60,18 @@ def definition(settings: Settings, release: Release) -> Definition:
                 "baseline_statistics": f"{PROCESSING}/baseline/stats/evaluation.json",
             },
         ),
-        [("Verdict", "monitoring", "verdict.json")],
+        [(contract.VERDICT, contract.MONITORING, contract.VERDICT_FILE)],
     )
     check = language.condition(
         "CheckQuality",
-        [equals(json_get("Quality", "Verdict", "drift"), True)],
+        [equals(json_get(contract.QUALITY, contract.VERDICT, "drift"), True)],
         then=[
             language.fail(
-                "Drift",
+                contract.DRIFT,
                 join(
-                    function_output(resolve, "ModelPackageArn"),
+                    function_output(resolve, contract.MODEL_PACKAGE),
                     " has become worse than it was when it was registered. See ",
-                    processing_output(quality, "monitoring"),
+                    processing_output(quality, contract.MONITORING),
                     "/report.html.",
                 ),
             )

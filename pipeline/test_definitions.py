@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from functions.common import ledger
-from functions.on_failure.execution import DRIFT, WATCHING
+from functions.common import recent
+from functions.common.contract import DRIFT, MONITOR, QUALITY
 from pipeline import train
 from pipeline.conftest import RELEASE
 from pipeline.difference import differences
@@ -278,7 +278,7 @@ class TestInference:
     def test_the_monitor_sees_what_was_found_of_earlier_batches(self):
         arguments = steps(rendered("inference", "prod"))["Monitor"]["Arguments"]
         (earlier,) = [each["S3Input"] for each in arguments["ProcessingInputs"] if each["InputName"] == "earlier"]
-        assert earlier["S3Uri"].endswith(f"/{ledger.PREFIX}")
+        assert earlier["S3Uri"].endswith(f"/{recent.PREFIX}")
         assert arguments["Environment"]["earlier_results"] == earlier["LocalPath"]
 
     def test_batches_have_no_header_line(self):
@@ -321,7 +321,7 @@ class TestQuality:
 
     def test_its_step_is_one_that_on_failure_looks_for(self):
         job = steps(rendered("quality", "prod"))["Quality"]
-        assert job["Name"] in WATCHING and steps(rendered("inference", "prod"))["Monitor"]["Name"] in WATCHING
+        assert job["Name"] == QUALITY and MONITOR in steps(rendered("inference", "prod"))
         assert [o["OutputName"] for o in job["Arguments"]["ProcessingOutputConfig"]["Outputs"]] == ["monitoring"]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from functions.common import contract
 from pipeline import language
 from pipeline.jobs import CSV, EXECUTION_ARN, PROCESSING, Jobs, s3_input, s3_output
 from pipeline.language import (
@@ -26,7 +27,7 @@ from pipeline.release import Release
 from pipeline.settings import Settings
 from steps.common.schema import FILE as SCHEMA
 
-CHAMPION = ("ModelDataUrl", "ModelPackageArn", "TrainingSet", "TrainingSetUrl", "Reason", "VolumeKey")
+CHAMPION = ("ModelDataUrl", contract.MODEL_PACKAGE, "TrainingSet", "TrainingSetUrl", "Reason", "VolumeKey")
 """What the resolve function says: the champion's archive (or the placeholder) and version; the identity of
 this execution's training set and the object that lists it; why it was started; the volumes' key."""
 
@@ -111,7 +112,7 @@ def definition(settings: Settings, release: Release) -> Definition:
                     "The model missed the gate: its AUC on the test rows is below ",
                     threshold.ref,
                     ", or it is significantly worse than the champion (",
-                    function_output(champion, "ModelPackageArn"),
+                    function_output(champion, contract.MODEL_PACKAGE),
                     "). See ",
                     processing_output(evaluate, "evaluation"),
                     "/report.html.",
@@ -195,7 +196,7 @@ def _package(jobs: Jobs, champion: Step, train: Step, evaluate: Step, baseline: 
         "CustomerMetadataProperties": {
             "PipelineExecutionArn": get("Execution.PipelineExecutionArn"),
             "Reason": function_output(champion, "Reason"),
-            "Champion": function_output(champion, "ModelPackageArn"),
+            "Champion": function_output(champion, contract.MODEL_PACKAGE),
             "TrainingSet": function_output(champion, "TrainingSet"),
             "TrainingSetUrl": function_output(champion, "TrainingSetUrl"),
             "Release": jobs.release.version,

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from functions.common import ledger
+from functions.common import ledger, recent
 from functions.common.batches import arrivals, is_arrival
 from functions.common.context import AccountContext, LostRace, client, put_json, read_json, split, write_json
 from functions.common.ledger import Batch, Entry
@@ -120,7 +120,9 @@ def reconcile(context: AccountContext) -> None:
     changed = sorted((changed, batch) for batch, changed in listed if changed >= since)
     for start in range(0, len(changed), PAGE):
         part = changed[start : start + PAGE]
-        at_once(lambda one: _mark_entry(context, one[1]), part)
+        entries = at_once(lambda one: _mark_entry(context, one[1]), part)
+        for entry in [entry for entry in entries if entry and entry.verdict][-recent.LAST :]:
+            recent.note(context, entry)
         try:
             etag = write_json(context.data_bucket, PROGRESS, {"since": part[-1][0].isoformat()}, etag)
         except LostRace:
@@ -129,11 +131,13 @@ def reconcile(context: AccountContext) -> None:
             return
 
 
-def _mark_entry(context: AccountContext, batch: str) -> None:
+def _mark_entry(context: AccountContext, batch: str) -> Entry | None:
+    """Mark the batch of an entry, if it is pending for any version; return the entry."""
     entry, _ = ledger.read(context, batch)
     version = _version(entry) if entry else None
     if entry and version is not None:
         mark(context, entry.batch, version)
+    return entry
 
 
 def _version(entry: Entry) -> int | None:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from functions.common import failures
+from functions.common import contract, failures
 from functions.common.context import AccountContext, client, pipeline_and_id, read_json, split
 from functions.common.pending import NEXT
-
-DRIFT = "Drift"
-"""Name of the Fail step that refuses a batch, or says that a model has become worse."""
-
-WATCHING = ("Monitor", "Quality")
-"""Names of the steps whose job says so: the inference pipeline's and the quality pipeline's."""
 
 JOBS = {
     "ProcessingJob": ("describe_processing_job", "ProcessingJobName"),
@@ -50,7 +44,7 @@ class Failure:
     @property
     def drift(self) -> bool:
         """Whether the monitor found the batch or the model changed, as opposed to anything going wrong."""
-        return self.step == DRIFT
+        return self.step == contract.DRIFT
 
     @property
     def identity(self) -> str:
@@ -80,12 +74,13 @@ def read(context: AccountContext, execution: str) -> Failure | None:
         (step for step in steps.values() if step["StepStatus"] == "Failed"),
         key=lambda step: str(step.get("EndTime")),
     )
-    found = outputs(steps.get("Resolve", {}))
+    found = outputs(steps.get(contract.RESOLVE, {}))
+    watching = next((steps[name] for name in (contract.MONITOR, contract.QUALITY) if name in steps), {})
     about = {
-        "batch": found.get("BatchId"),
-        "labels": found.get("Labels"),
-        "package": found.get("ModelPackageArn"),
-        "monitoring": _monitoring(next((steps[name] for name in WATCHING if name in steps), {})),
+        "batch": found.get(contract.BATCH_ID),
+        "labels": found.get(contract.LABELS),
+        "package": found.get(contract.MODEL_PACKAGE),
+        "monitoring": _monitoring(watching),
         "followed": described.get("PipelineExecutionDisplayName", "").startswith(NEXT),
     }
     if not failed:
@@ -98,7 +93,7 @@ def read(context: AccountContext, execution: str) -> Failure | None:
 
 def verdict(failure: Failure) -> dict | None:
     """Return the monitor's verdict, where it wrote one."""
-    found = read_json(*split(f"{failure.monitoring}/verdict.json")) if failure.monitoring else None
+    found = read_json(*split(f"{failure.monitoring}/{contract.VERDICT_FILE}")) if failure.monitoring else None
     return found[0] if found else None
 
 
@@ -127,7 +122,9 @@ def _monitoring(step: dict) -> str | None:
     if step.get("StepStatus") != "Succeeded":
         return None
     outputs = _describe_job(step).get("ProcessingOutputConfig", {}).get("Outputs", [])
-    return next((output["S3Output"]["S3Uri"] for output in outputs if output["OutputName"] == "monitoring"), None)
+    return next(
+        (output["S3Output"]["S3Uri"] for output in outputs if output["OutputName"] == contract.MONITORING), None
+    )
 
 
 def _reason(context: AccountContext, execution: str, step: dict) -> tuple[str, str]:

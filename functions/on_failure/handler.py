@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from functions.common import ledger, notify, pending
+from functions.common import ledger, notify, pending, recent
 from functions.common.batches import SMOKE_TESTS
 from functions.common.context import ABANDONED, AccountContext, LostRace, client, put_json, read_json, split, write_json
 from functions.common.failures import NoGroundTruth, NoPendingBatch, NoPredictionsByChampion
@@ -161,6 +161,7 @@ def _withhold(
         except LostRace:
             continue
         pending.unmark(context, entry.batch)
+        recent.note(context, withheld)
         return
     raise LostRace(f"ledger entry of batch {failure.batch}")
 

@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from functions.common import ledger
+from functions.common import contract, ledger
 from functions.common.ledger import Batch, Entry
 from functions.common.objects import contents, training_set
 from functions.conftest_world import fail, invocation
@@ -43,9 +43,9 @@ def drifted(world, batch=SHIFTED, url="s3://x/data/batches/shifted.csv", verdict
     """An execution that refused a batch that it had claimed."""
     execution = failed(
         world, "inference",
-        world.resolve(BatchId=batch, ModelPackageArn="arn:none/3"),
-        world.monitor({"verdict.json": json.dumps(verdict)}),
-        fail("Drift", f"Batch {batch} drifted.", "Monitor"),
+        world.resolve(**{contract.BATCH_ID: batch, contract.MODEL_PACKAGE: "arn:none/3"}),
+        world.monitor({contract.VERDICT_FILE: json.dumps(verdict)}),
+        fail(contract.DRIFT, f"Batch {batch} drifted.", contract.MONITOR),
     )  # fmt: skip
     claim(world, batch, execution, url)
     return execution

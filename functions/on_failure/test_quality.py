@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from functions.common import contract
 from functions.common.context import pipeline_and_id
 from functions.conftest_world import fail, invocation
 from functions.on_failure.handler import handle
@@ -27,9 +28,9 @@ def worse(world, labels=LABELS):
     """An execution that found the approved version worse; the code under test has the role of on_failure."""
     execution = failed(
         world, "quality",
-        world.resolve(Labels=labels, ModelPackageArn="arn:none/3"),
-        world.monitor({"verdict.json": json.dumps(VERDICT)}, of="quality"),
-        fail("Drift", "arn:none/3 has become worse.", "Quality"),
+        world.resolve(**{contract.LABELS: labels, contract.MODEL_PACKAGE: "arn:none/3"}),
+        world.monitor({contract.VERDICT_FILE: json.dumps(VERDICT)}, of="quality"),
+        fail(contract.DRIFT, "arn:none/3 has become worse.", contract.QUALITY),
     )  # fmt: skip
     world.act_as("on_failure")
     return execution

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from functions.common import ledger, notify, pending, registry
+from functions.common import contract, ledger, notify, pending, recent, registry
 from functions.common.context import AccountContext, LostRace, client, put_json, read_json, split
 from functions.common.failures import BatchChanged, BatchUnavailable, NothingScored, remembered
 from functions.common.objects import list_objects
@@ -44,7 +44,7 @@ def handle(event: dict) -> dict[str, str]:
         rows, unscored = _count(event["predictions"])
         if rows == unscored:
             raise NothingScored(f"Batch {entry.batch.id}: none of its {rows} rows could be read by version {version}.")
-        verdict = read_json(*split(f"{event['monitoring']}/verdict.json"))
+        verdict = read_json(*split(f"{event['monitoring']}/{contract.VERDICT_FILE}"))
         scored = entry.becomes(
             ledger.SCORED,
             version=version,
@@ -60,6 +60,7 @@ def handle(event: dict) -> dict[str, str]:
             raise BatchUnavailable(f"Batch {entry.batch.id} was changed by another execution.") from None
         if unscored:
             _afterwards(_notify, context, entry.batch.id, rows, unscored)
+        _afterwards(recent.note, context, scored)
     _afterwards(pending.unmark, context, entry.batch)
     _afterwards(pending.begin_next, context, version)
     return {"State": SCORED}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
-from functions.common import ledger, pending, registry
+from functions.common import contract, ledger, pending, recent, registry
 from functions.common.batches import ARRIVALS, NEWEST, is_arrival, named
 from functions.common.context import ABANDONED, RUNNING, AccountContext, LostRace, client
 from functions.common.failures import (
@@ -42,12 +42,13 @@ def resolve_batch(event: dict) -> dict[str, str]:
         raise NoBaseline(f"{package['ModelPackageArn']} carries no statistics and constraints to watch batches by.")
     image = own_image(context, package["InferenceSpecification"]["Containers"][0])
     version = registry.version_of(package["ModelPackageArn"])
+    recent.never_empty(context)
     entry = take(context, event["batch_data_url"], arrived, event["execution_arn"], version)
     return {
-        "BatchId": entry.batch.id,
+        contract.BATCH_ID: entry.batch.id,
         "BatchDataUrl": entry.batch.url,
         "Enforce": str(entry.enforced).lower(),
-        "ModelPackageArn": package["ModelPackageArn"],
+        contract.MODEL_PACKAGE: package["ModelPackageArn"],
         "Image": image,
         "ModelDataUrl": registry.archive(package),
         "Statistics": files[0],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from functions.common import registry
+from functions.common import contract, registry
 from functions.common.batches import LABELLED, require_below
 from functions.common.context import AccountContext, client, pipeline_and_id, put_json
 from functions.common.failures import NoLabelledData
@@ -33,7 +33,7 @@ def resolve_champion(event: dict) -> dict[str, str]:
     identity = training_set(found.values())
     return {
         "ModelDataUrl": registry.archive(package) if package else f"s3://{context.data_bucket}/placeholders/none",
-        "ModelPackageArn": package["ModelPackageArn"] if package else "none",
+        contract.MODEL_PACKAGE: package["ModelPackageArn"] if package else "none",
         "TrainingSet": identity,
         "TrainingSetUrl": _write_list(context, event["execution_arn"], identity, found),
         "Reason": _reason(event["execution_arn"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from functions.common import ledger, registry
+from functions.common import contract, ledger, registry
 from functions.common.batches import GROUND_TRUTH, SMOKE_TESTS, require_below
 from functions.common.context import AccountContext, put_json, split
 from functions.common.failures import (
@@ -43,8 +43,8 @@ def resolve_quality(event: dict) -> dict[str, str]:
     predictions = _predictions(context, version)
     runs = f"runs/{context.pipeline('inference')}/"
     return {
-        "ModelPackageArn": package["ModelPackageArn"],
-        "Labels": identity(version, labels.values()),
+        contract.MODEL_PACKAGE: package["ModelPackageArn"],
+        contract.LABELS: identity(version, labels.values()),
         "Predictions": _manifest(context, event["execution_arn"], "predictions", runs, predictions),
         "GroundTruth": _manifest(context, event["execution_arn"], "ground-truth", GROUND_TRUTH, labels),
         "Statistics": statistics,

@@ -20,7 +20,7 @@ from sagemaker.workflow.parameters import ParameterFloat, ParameterInteger, Para
 from sagemaker.workflow.properties import PropertyFile
 from sagemaker.workflow.steps import ProcessingStep, TrainingStep
 
-from pipeline.inference import BATCH
+from functions.common.contract import batch_outputs
 from pipeline.quality import QUALITY
 from pipeline.train import CHAMPION, monotone_constraints
 from tests.sdk.steps import PROCESSING, Steps, step_input
@@ -192,7 +192,7 @@ class Emitted(Steps):
                 "batch_data_url": batch,
                 "execution_arn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
             },
-            BATCH,
+            batch_outputs(),
         )
         said = resolve.properties.Outputs
         verdict = PropertyFile(name="Verdict", output_name="monitoring", path="verdict.json")
@@ -202,7 +202,7 @@ class Emitted(Steps):
                 step_input("dataset", said["BatchDataUrl"], "input/dataset"),
                 step_input("constraints", said["Constraints"], "baseline/constraints"),
                 step_input("statistics", said["Statistics"], "baseline/stats"),
-                step_input("earlier", f"s3://{names.data_bucket}/ledger/", "input/earlier"),
+                step_input("earlier", f"s3://{names.data_bucket}/index/recent/", "input/earlier"),
             ],
             [("monitoring", self._data("inference", "monitor"), "output")],
             [verdict],
