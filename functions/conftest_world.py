@@ -351,7 +351,16 @@ class World:
         """Return the step Monitor, or Quality of that pipeline, which writes these files, or fails with a message."""
         name = {"inference": contract.MONITOR, "quality": contract.QUALITY}[of]
         prefix = f"s3://{self.context.data_bucket}/runs/{self.context.pipeline(of)}"
-        uri = {"Std:Join": {"On": "/", "Values": [prefix, {"Get": "Execution.PipelineExecutionId"}, name.lower()]}}
+        uri = {
+            "Std:Join": {
+                "On": "/",
+                "Values": [
+                    prefix,
+                    {"Get": "Execution.PipelineExecutionId"},
+                    {"inference": "monitor", "quality": "quality"}[of],
+                ],
+            }
+        }
         output = {"S3Uri": uri, "LocalPath": "/opt/ml/processing/output", "S3UploadMode": "EndOfJob"}
         cluster = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
         return {

@@ -100,3 +100,52 @@ def test_the_page_lists_what_is_held():
     column = " ".join(line.rsplit("|", 2)[1] for line in PAGE.splitlines() if line.count("|") == 4)
     said = parts(re.sub(r"\W+", "_", column))
     assert [word for word in NOT if f"_{word}_" not in said] == []
+
+
+def made(*words):
+    """What a target runs, and what it says beside: the program itself is left out."""
+    done = subprocess.run(["make", "--no-print-directory", *words, "PY=echo"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return " ".join(done.stdout.split()), done.stderr
+
+
+OF_A_RELEASE = (
+    "release", "deploy", "rehearse", "plan-release", "promote", "digests", "plan/dev", "apply/dev", "destroy/dev",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "word", "option"),
+    [("approve", "MODEL", "--model"), *((target, "RELEASE", "--release") for target in OF_A_RELEASE)],
+)
+def test_a_word_of_before_is_accepted_with_a_sentence(target, word, option):
+    said, beside = made(target, f"{word}=3")
+    assert f"{option} 3" in said and beside == ""
+    before, beside = made(target, "VERSION=3")
+    assert before == said and beside == f"VERSION= is {word}= now, and goes with the next release.\n"
+    both, _ = made(target, f"{word}=3", "VERSION=4")
+    assert both == said
+
+
+def test_a_target_of_before_is_accepted_with_a_sentence():
+    said, beside = made("release-batch", "BATCH=b", "REASON=r")
+    assert (said, beside) == (
+        made("requeue", "BATCH=b", "REASON=r")[0],
+        "release-batch is requeue now, and goes with the next release.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("parser", "words"),
+    [
+        (pipeline_parser, ["approve", "--reason", "r"]),
+        (promotion_parser, ["promote"]),
+        (terraform_parser, ["apply", "dev"]),
+    ],
+)
+def test_an_option_of_before_is_accepted_with_a_sentence(parser, words, capsys):
+    now = "--model" if parser is pipeline_parser else "--release"
+    after = vars(parser().parse_args([*words, now, "3"]))
+    assert capsys.readouterr().err == ""
+    assert vars(parser().parse_args([*words, "--version", "3"])) == after
+    assert capsys.readouterr().err == f"--version is {now} now, and goes with the next release.\n"

@@ -8,9 +8,9 @@ from threading import Barrier
 
 import pytest
 
-from functions.common import contract, ledger
+from functions.common import contract, ledger, pending
 from functions.common.ledger import Batch, Entry
-from functions.common.objects import contents, training_set
+from functions.common.objects import contents, list_objects, training_set
 from functions.conftest_world import fail, invocation
 from functions.on_failure.handler import handle
 
@@ -256,7 +256,8 @@ def test_a_malformed_batch_has_failed_and_nothing_is_retrained(ready):
 
 def test_a_batch_that_failed_lets_the_next_one_begin(ready):
     refused = drifted(ready)
-    ready.put("data/batches/next.csv")
+    url = ready.put("data/batches/next.csv")
+    pending.mark(ready.context, Batch.of(url, list_objects(url)))
     handle(event(ready, refused), invocation())
     (begun,) = set(ready.executions("inference")) - {refused}
     assert ready.describe(begun)["PipelineExecutionDescription"].startswith("Batch next-")
