@@ -32,8 +32,8 @@ UNDERSCORE = re.compile(rb"\d_\d")
 BASE64 = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
 
 
-def first_cells(file: File) -> list[str]:
-    """Return the first row's cells, without blanks around them.
+def first_cells(file: File) -> tuple[list[str], int]:
+    """Return the first row's cells, without blanks around them, and the number of its line.
 
     Raises:
         Unreadable: it isn't text, or its line is too long.
@@ -45,7 +45,8 @@ def first_cells(file: File) -> list[str]:
         head = head[: max(head.rfind(b"\n"), head.rfind(b"\r")) + 1] or head
     try:
         rows = csv.reader(_lines(io.StringIO(head.decode(errors="surrogateescape"), newline="")))
-        return [cell.strip() for cell in next((cells for cells in rows if cells), [""])]
+        cells = [cell.strip() for cell in next((cells for cells in rows if cells), [""])]
+        return cells, rows.line_num
     except csv.Error:
         raise Unreadable(f"{file.name}, row 1: not readable as CSV; a quote isn't closed.") from None
     except BadRow as bad:
@@ -169,20 +170,27 @@ def _strict(
 
 
 def _counted(row: Sequence[str], width: int) -> str:
-    """Return what is said of a row with another number of cells: often another sign stands where commas belong."""
+    """Return what is said of a row with another number of cells."""
     if len(row) == 1:
-        for sign, word in OTHER_SIGNS.items():
-            if sign in row[0]:
-                return f"cells parted by {word}, where commas belong"
-        if BASE64.fullmatch(row[0].strip()) and _is_base64(row[0].strip()):
-            return "base64, where plain CSV belongs"
-        if row[0].lstrip()[:1] == "<":
-            return "XML or HTML, where CSV belongs"
-        if row[0].lstrip()[:1] in "{[" and row[0].strip():
-            return "JSON, where CSV belongs"
+        form = other_form(row[0])
+        if form:
+            return form
         if len(row[0].split()) == width:
             return "cells parted by blanks, where commas belong"
     return f"{len(row)} column{'s'[len(row) == 1 :]} where {width} belong"
+
+
+def other_form(cell: str) -> str:
+    """Return what a row's only cell tells of another form, where several cells belong; nothing if it tells of none."""
+    cell = cell.strip()
+    sign = next((word for sign, word in OTHER_SIGNS.items() if sign in cell), "")
+    if sign:
+        return f"cells parted by {sign}, where commas belong"
+    if BASE64.fullmatch(cell) and _is_base64(cell):
+        return "base64, where plain CSV belongs"
+    if cell.startswith("<"):
+        return "XML or HTML, where CSV belongs"
+    return "JSON, where CSV belongs" if cell.startswith(("{", "[")) else ""
 
 
 def _is_base64(text: str) -> bool:

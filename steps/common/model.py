@@ -65,7 +65,19 @@ def unpack(archive: Path, where: str) -> bytes:
     """Return the model in a model.tar.gz, of which nothing is written anywhere.
 
     Raises:
-        StepFailed: the archive is cut, no archive, holds no model or two, or what an archive of a model doesn't hold;
+        StepFailed: as `unpacked` does, or it holds no model.
+    """
+    content = unpacked(archive, where, MODEL)
+    if content is None:
+        raise StepFailed(f"{where}: holds no {MODEL}.")
+    return content
+
+
+def unpacked(archive: Path, where: str, name: str) -> bytes | None:
+    """Return a file in a model.tar.gz, or None where there is no such file.
+
+    Raises:
+        StepFailed: the archive is cut, no archive, holds the file twice, or what an archive of a model doesn't hold;
             the message begins with `where`.
     """
     content: bytes | None = None
@@ -74,9 +86,9 @@ def unpack(archive: Path, where: str) -> bytes:
             with tarfile.open(fileobj=_Bounded(packed, where), mode="r|") as tar:
                 for member in tar:
                     _require_plain(member, where)
-                    if posixpath.normpath(member.name) == MODEL:
+                    if posixpath.normpath(member.name) == name:
                         if content is not None:
-                            raise StepFailed(f"{where}: holds {MODEL} twice.")
+                            raise StepFailed(f"{where}: holds {name} twice.")
                         content = tar.extractfile(member).read() if member.isfile() else None
             # To the end, where gzip keeps its checksum; tar stops before.
             rest = _Bounded(packed, where)
@@ -84,8 +96,6 @@ def unpack(archive: Path, where: str) -> bytes:
                 pass
     except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, RecursionError):
         raise StepFailed(f"{where}: truncated, or not a model archive.") from None
-    if content is None:
-        raise StepFailed(f"{where}: holds no {MODEL}.")
     return content
 
 

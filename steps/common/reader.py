@@ -73,7 +73,10 @@ def look(file: File, layout: Layout, format: str | None = None) -> Source:
         return Source(file, found, None, len(first[1]) if first else 0)
     if found == files.LIBSVM:
         return Source(file, found, None, 0)
-    cells = delimited.first_cells(file)
+    cells, line = delimited.first_cells(file)
+    other = delimited.other_form(cells[0]) if len(cells) == 1 and len(layout.names) > 1 else ""
+    if other:
+        raise Unreadable(f"{file.name}, row {line}: {other}.")
     known = [*layout.names, *layout.ignored]
     has_names = delimited.names_in(cells, known, texts=bool(layout.texts), missing=layout.missing)
     return Source(file, found, tuple(cells) if has_names else None, len(cells))
@@ -183,5 +186,6 @@ def names_of(source: Source, layout: Layout) -> list[str]:
     names = list(source.table_names or ())
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
-        raise Unreadable(f"{source.file.name}: column {twice} occurs twice.")
+        where = ", header line" if source.format == files.CSV else ""
+        raise Unreadable(f"{source.file.name}{where}: column {twice} occurs twice.")
     return names

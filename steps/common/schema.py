@@ -75,21 +75,28 @@ class Schema:
     missing: str
 
     @classmethod
-    def read(cls, file: Path = FILE) -> "Schema":
-        """Read a schema from JSON.
+    def read(cls, file: Path | None = None) -> "Schema":
+        """Read a schema from JSON; without a file, the table's own.
 
         Raises:
             NotASchema: the file holds something else, or contradicts itself; names the column and the reason.
         """
+        file = file or FILE
         try:
-            content = json.loads(file.read_text(encoding="utf-8-sig"), object_pairs_hook=_distinct)
-        except (ValueError, RecursionError) as error:
-            said = str(error) if isinstance(error, NotASchema) else "not a schema"
-            raise NotASchema(f"{file.name}: {said}.") from None
-        try:
-            return cls.of(content)
+            return cls.parse(file.read_bytes())
         except NotASchema as error:
             raise NotASchema(f"{file.name}{error}.") from None
+
+    @classmethod
+    def parse(cls, text: bytes) -> "Schema":
+        """Return the schema that a text is. Raises NotASchema, with what follows the text's name."""
+        try:
+            content = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_distinct)
+        except NotASchema:
+            raise
+        except (ValueError, RecursionError):
+            raise NotASchema(": not a schema") from None
+        return cls.of(content)
 
     @classmethod
     def of(cls, content: Any) -> "Schema":
@@ -137,23 +144,31 @@ class Schema:
         names = [self.label, *["weight"] * weighted, *self.names]
         return names if len(names) == width else [str(position) for position in range(1, width + 1)]
 
-    def codes(self, features: "np.ndarray") -> "np.ndarray":
-        """Return a copy of features (rows × columns) in which categories are their places in the schema's lists.
+    def codes(self, features: "np.ndarray", read_by: "Schema | None" = None) -> "np.ndarray":
+        """Return what a model of this schema gets for what a reader gave: categories are their places in its lists.
 
         Every table thus gets the full list in one order. What is no category becomes NaN; quantities stay.
+
+        Args:
+            features: (rows × columns), NaN where missing.
+            read_by: the schema that they were read by, if it is another; columns and texts are found in it by name.
+
+        Raises:
+            KeyError: it lacks a column of this one.
         """
         import numpy as np
 
-        found = features.copy()
+        other = read_by or self
+        places = {column.name: place for place, column in enumerate(other.columns)}
+        found = features[:, [places[column.name] for column in self.columns]]
         for place, column in enumerate(self.columns):
-            if column.kind == "categorical":
-                cells = features[:, place]
-                values = range(len(column.values)) if column.texts else column.values
-                found[:, place] = np.nan
-                for code, value in enumerate(values):
-                    found[cells == value, place] = code
-            elif column.texts:
-                found[~column.holds(found[:, place]), place] = np.nan
+            before, cells = other.columns[places[column.name]], found[:, place].copy()
+            if column.kind != "categorical" and not column.texts:
+                continue
+            found[:, place] = np.nan
+            for code, value in enumerate(column.values):
+                if bool(before.texts) == bool(column.texts) and (not before.texts or value in before.texts):
+                    found[cells == (before.texts.index(value) if before.texts else value), place] = code
         return found
 
     def layout(
@@ -257,7 +272,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise NotASchema(f"key {next(key for place, key in enumerate(keys) if key in keys[:place])} occurs twice")
+        raise NotASchema(f": key {next(key for place, key in enumerate(keys) if key in keys[:place])} occurs twice")
     return found
 
 

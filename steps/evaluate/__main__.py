@@ -16,10 +16,11 @@ from steps.evaluate import metrics, models, report
 def main() -> int:
     """Measure the model on the test rows, compare it with the champion, write the JSON and the page."""
     problem = metrics.choose(os.environ.get(metrics.SETTING, ""))
-    labels, features = models.read_test(paths.processing_input("test"), problem)
-    predictions = models.predictions(models.find_archive(paths.processing_input("model")), features, problem)
+    rows = models.read_test(paths.processing_input("test"), problem)
+    labels = rows.labels
+    predictions = models.predictions(models.find_archive(paths.processing_input("model")), rows, problem)
     champion = models.find_archive(paths.processing_input("champion"))
-    rival = None if champion.name == models.NO_CHAMPION else models.predictions(champion, features, problem)
+    rival = None if champion.name == models.NO_CHAMPION else models.predictions(champion, rows, problem)
     evaluation = {
         "rows": len(labels),
         f"{problem.key}_metrics": problem.members(labels, predictions),

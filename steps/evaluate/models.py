@@ -1,5 +1,6 @@
 """Test rows and model archives in, labels and predictions out."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from steps.common import model, paths, reader
 from steps.common.failure import StepFailed
 from steps.common.files import CSV
 from steps.common.layout import LARGEST_SINGLE, Layout
-from steps.common.schema import Schema
+from steps.common.schema import NotASchema, Schema
 from steps.evaluate.metrics import BINARY, MULTICLASS, REGRESSION, ProblemType
 
 NO_CHAMPION = "none"
@@ -27,14 +28,29 @@ def find_archive(folder: Path) -> Path:
     return archives[0]
 
 
-def predictions(archive: Path, features: np.ndarray, problem: ProblemType = BINARY) -> np.ndarray:
+@dataclass(frozen=True)
+class Rows:
+    """Labels (rows), features (rows × columns, NaN where missing), and the schema that they were read by, if any."""
+
+    labels: np.ndarray
+    features: np.ndarray
+    schema: Schema | None = None
+
+
+def predictions(archive: Path, rows: Rows, problem: ProblemType = BINARY) -> np.ndarray:
     """Return what the archive's model predicts for each row (float64): a probability, a class or a number.
+
+    The model gets its columns by their names, and categories as the schema beside it lists them.
 
     Raises:
         StepFailed: the archive can't be read, its model takes another number of features or predicts something else.
     """
     place = f"input {archive.parent.name}, {archive.name}"
     loaded = model.Model(model.unpack(archive, place), f"{place}: its {model.MODEL}")
+    features = rows.features
+    text = model.unpacked(archive, place, model.SCHEMA) if rows.schema else None
+    if text is not None:
+        features = _codes(text, rows, place)
     if loaded.features != features.shape[1]:
         raise StepFailed(
             f"{place}: the model takes {loaded.features} features, the test rows have {features.shape[1]}."
@@ -52,8 +68,19 @@ def predictions(archive: Path, features: np.ndarray, problem: ProblemType = BINA
     return scores
 
 
-def read_test(folder: Path, problem: ProblemType = BINARY) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels (rows) and features (rows × columns, NaN where missing) of the label-first files.
+def _codes(text: bytes, rows: Rows, place: str) -> np.ndarray:
+    try:
+        own = Schema.parse(text)
+    except NotASchema as error:
+        raise StepFailed(f"{place}: its {model.SCHEMA}{error}.") from None
+    try:
+        return own.codes(rows.features, rows.schema)
+    except KeyError as lacking:
+        raise StepFailed(f"{place}: the model takes the column {lacking.args[0]}, which the test rows lack.") from None
+
+
+def read_test(folder: Path, problem: ProblemType = BINARY) -> Rows:
+    """Return the rows of the label-first files.
 
     Raises:
         StepFailed: naming file, row and column at fault; or no rows, or too few of a class.
@@ -69,9 +96,7 @@ def read_test(folder: Path, problem: ProblemType = BINARY) -> tuple[np.ndarray, 
         names = schema.label_first(source.width)
         layout = own if names == list(own.names) else Layout(tuple(names), checks={names[0]: problem.label})
     rows, names = reader.read(files, layout), layout.names
-    if layout is own:
-        rows[:, 1:] = schema.codes(rows[:, 1:])
     too_few = problem.too_few(rows[:, 0])
     if too_few:
         raise StepFailed(f"input {folder.name}, column {names[0]}: {too_few}")
-    return rows[:, 0], rows[:, 1:]
+    return Rows(rows[:, 0], rows[:, 1:], schema if layout is own else None)

@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steps.common import failure, log, model, paths
+from steps.common import failure, log, model, paths, schema
 from steps.common.atomic import write_all
 from steps.common.ending import end
 from steps.common.failure import StepFailed
-from steps.common.schema import FILE as SCHEMA
-from steps.common.schema import Schema
 from steps.train.hyperparameters import Hyperparameters
 
 if TYPE_CHECKING:
@@ -97,8 +95,8 @@ def _model_files(
         "training_rows": trained.rows,
         "xgboost": xgboost.__version__,
     }
-    known = training.names == Schema.read().names
-    return model.files(folder, trained.model, metadata, SCHEMA.read_bytes() if known else None)
+    known = training.names == schema.Schema.read().names
+    return model.files(folder, trained.model, metadata, schema.FILE.read_bytes() if known else None)
 
 
 if __name__ == "__main__":

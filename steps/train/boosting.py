@@ -205,6 +205,11 @@ def _own_metrics(hyperparameters: Hyperparameters) -> Callable[..., object] | No
     )
 
 
+def _having(names: list[str]) -> str:
+    one = len(names) == 1
+    return f"column{'s'[one:]} {listing(names)} {'has' if one else 'have'} categories"
+
+
 def _require_fitting(hyperparameters: Hyperparameters, training: Channel) -> None:
     """Check the settings against the channel's columns.
 
@@ -216,7 +221,7 @@ def _require_fitting(hyperparameters: Hyperparameters, training: Channel) -> Non
     categories = [name for name, kind in zip(training.names, training.types or [], strict=False) if kind == "c"]
     if categories and (given.get("booster") == "gblinear" or given.get("tree_method") == "exact"):
         setting = "booster" if given.get("booster") == "gblinear" else "tree_method"
-        raise StepFailed(f"hyperparameter {setting}: takes no categories; column {listing(categories)} has them.")
+        raise StepFailed(f"hyperparameter {setting}: takes no categories, and {_having(categories)}.")
     text = str(given.get("monotone_constraints", "")).strip()
     if not text:
         return
@@ -230,9 +235,7 @@ def _require_fitting(hyperparameters: Hyperparameters, training: Channel) -> Non
         raise StepFailed(f"hyperparameter monotone_constraints: {len(constraints)} where {width} features are.")
     wrong = [name for name, each in zip(training.names, constraints, strict=True) if each and name in categories]
     if wrong:
-        raise StepFailed(
-            f"hyperparameter monotone_constraints: column {listing(wrong)} is categorical; categories have no order."
-        )
+        raise StepFailed(f"hyperparameter monotone_constraints: categories have no order, and {_having(wrong)}.")
 
 
 def _series(history: History) -> list[tuple[str, str, list[float]]]:

@@ -68,6 +68,9 @@ def read(
     schema = Schema.read()
     own = _layout([schema.label, *["weight"] * weighted, *schema.names], check, weighted, schema)
     first = reader.look(found[0], own, format)
+    if first.format == files.CSV and first.width != len(own.names):
+        # Another table's, in which no column holds text: a first line of text has its names.
+        first = reader.look(found[0], Layout(tuple(schema.label_first(first.width))), format)
     if first.format == files.LIBSVM:
         channel = _sparse(found, check, schema)
     else:
