@@ -143,6 +143,8 @@ class Model:
             raise StepFailed(f"{where} is truncated, damaged or no model.") from None
         except Inconsistent as wrong:
             raise StepFailed(f"{where} is damaged: {wrong}.") from None
+        types = decoded["learner"].get("feature_types") or None
+        self.types = None if types is None else [str(kind) for kind in types]
         self._linear = decoded["learner"]["gradient_booster"]["name"] == "gblinear"
         if not _survives(lambda: self._load(content)):
             raise StepFailed(f"{where} is damaged: XGBoost can't load it and score with it.")

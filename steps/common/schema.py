@@ -88,18 +88,24 @@ class Schema:
             raise NotASchema(f"{file.name}{error}.") from None
 
     @classmethod
-    def parse(cls, text: bytes) -> "Schema":
-        """Return the schema that a text is. Raises NotASchema, with what follows the text's name."""
+    def parse(cls, text: bytes, *, of_model: bool = False) -> "Schema":
+        """Return the schema that a text is. Raises NotASchema, with what follows the text's name.
+
+        Args:
+            text: JSON.
+            of_model: whether it lies beside a model. In those of earlier releases a column could be categorical and
+                monotone; its numbers were learned as places on a scale, and are read so.
+        """
         try:
             content = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_distinct)
         except NotASchema:
             raise
         except (ValueError, RecursionError):
             raise NotASchema(": not a schema") from None
-        return cls.of(content)
+        return cls.of(content, of_model=of_model)
 
     @classmethod
-    def of(cls, content: Any) -> "Schema":
+    def of(cls, content: Any, *, of_model: bool = False) -> "Schema":
         """Return the schema that a file's content is. Raises NotASchema, with what follows the file's name."""
         if not isinstance(content, dict) or not {"columns", "label"} <= set(content):
             raise NotASchema(": not a schema")
@@ -110,7 +116,7 @@ class Schema:
         listed = content["columns"]
         if not isinstance(listed, list) or not listed:
             raise NotASchema(": columns: not a list of columns")
-        columns = tuple(_column(each, place, missing) for place, each in enumerate(listed, 1))
+        columns = tuple(_column(each, place, missing, of_model) for place, each in enumerate(listed, 1))
         label, values, names = _label(content["label"], missing)
         every = [label, *(column.name for column in columns)]
         twice = next((name for place, name in enumerate(every) if name in every[:place]), None)
@@ -144,7 +150,9 @@ class Schema:
         names = [self.label, *["weight"] * weighted, *self.names]
         return names if len(names) == width else [str(position) for position in range(1, width + 1)]
 
-    def codes(self, features: "np.ndarray", read_by: "Schema | None" = None) -> "np.ndarray":
+    def codes(
+        self, features: "np.ndarray", read_by: "Schema | None" = None, types: Sequence[str] | None = None
+    ) -> "np.ndarray":
         """Return what a model of this schema gets for what a reader gave: categories are their places in its lists.
 
         Every table thus gets the full list in one order. What is no category becomes NaN; quantities stay.
@@ -152,6 +160,7 @@ class Schema:
         Args:
             features: (rows × columns), NaN where missing.
             read_by: the schema that they were read by, if it is another; columns and texts are found in it by name.
+            types: the model's own types of its features: of what it learned as a quantity, numbers stay numbers.
 
         Raises:
             KeyError: it lacks a column of this one.
@@ -163,7 +172,8 @@ class Schema:
         found = features[:, [places[column.name] for column in self.columns]]
         for place, column in enumerate(self.columns):
             before, cells = other.columns[places[column.name]], found[:, place].copy()
-            if column.kind != "categorical" and not column.texts:
+            category = column.kind == "categorical" and (types is None or types[place] == "c")
+            if not category and not column.texts:
                 continue
             found[:, place] = np.nan
             for code, value in enumerate(column.values):
@@ -184,7 +194,7 @@ class Schema:
         return Layout(tuple(names), self.missing, own | dict(checks or {}), texts, ignored, largest)
 
 
-def _column(content: Any, place: int, missing: str) -> Column:
+def _column(content: Any, place: int, missing: str, of_model: bool = False) -> Column:
     if not isinstance(content, dict) or not isinstance(content.get("name"), str) or not content["name"].strip():
         raise NotASchema(f", column {place}: has no name")
     name = content["name"]
@@ -208,6 +218,8 @@ def _column(content: Any, place: int, missing: str) -> Column:
     monotone = content.get("monotone", 0)
     if monotone not in (-1, 0, 1) or isinstance(monotone, bool):
         raise NotASchema(f"{where} monotone is none of -1, 0 and 1")
+    if kind == "categorical" and monotone and of_model:
+        kind = "ordinal"
     if kind == "categorical" and monotone:
         raise NotASchema(f"{where} is categorical, and categories have no order that monotone could follow")
     return Column(name, kind, values, bounds["minimum"], bounds["maximum"], int(monotone))

@@ -50,7 +50,7 @@ def predictions(archive: Path, rows: Rows, problem: ProblemType = BINARY) -> np.
     features = rows.features
     text = model.unpacked(archive, place, model.SCHEMA) if rows.schema else None
     if text is not None:
-        features = _codes(text, rows, place)
+        features = _codes(text, rows, loaded, place)
     if loaded.features != features.shape[1]:
         raise StepFailed(
             f"{place}: the model takes {loaded.features} features, the test rows have {features.shape[1]}."
@@ -68,13 +68,15 @@ def predictions(archive: Path, rows: Rows, problem: ProblemType = BINARY) -> np.
     return scores
 
 
-def _codes(text: bytes, rows: Rows, place: str) -> np.ndarray:
+def _codes(text: bytes, rows: Rows, loaded: model.Model, place: str) -> np.ndarray:
     try:
-        own = Schema.parse(text)
+        own = Schema.parse(text, of_model=True)
     except NotASchema as error:
         raise StepFailed(f"{place}: its {model.SCHEMA}{error}.") from None
     try:
-        return own.codes(rows.features, rows.schema)
+        # A model without types of its own learned every column as a quantity.
+        types = loaded.types if len(loaded.types or ()) == len(own.columns) else ["q"] * len(own.columns)
+        return own.codes(rows.features, rows.schema, types)
     except KeyError as lacking:
         raise StepFailed(f"{place}: the model takes the column {lacking.args[0]}, which the test rows lack.") from None
 

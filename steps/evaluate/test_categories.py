@@ -127,3 +127,23 @@ def test_what_is_no_category_is_missing(tested):
     model = tested.root / "processing/input/model/model.tar.gz"
     scores = [models.predictions(model, models.Rows(rows.labels, each, rows.schema)) for each in (strange, lost)]
     assert scores[0].tolist() == scores[1].tolist()
+
+
+def test_a_champion_that_learned_numbers_gets_numbers(tested):
+    """An archive of a release that knew no categories: its schema calls a column categorical, its model doesn't."""
+    schema = {
+        "columns": [
+            {"name": "site", "kind": "categorical", "values": [7, 1, 4], "monotone": 1},
+            {"name": "age", "kind": "categorical", "values": list(range(18, 90))},
+        ],
+        "label": {"name": "ill", "values": [0, 1]},
+        "missing": "?",
+    }
+    table = [(ill, site, age) for ill, _, site, age in people(600, 1)]
+    data = xgboost.DMatrix(np.array([row[1:] for row in table], float), [row[0] for row in table])
+    booster = xgboost.train({"objective": "binary:logistic", "max_depth": 3}, data, 10)
+    files = {"xgboost-model": bytes(booster.save_raw("ubj")), "schema.json": json.dumps(schema).encode()}
+    archive = tested.write("processing/input/champion/model.tar.gz", packed(files))
+    rows = models.read_test(tested.root / "processing/input/test")
+    expected = booster.inplace_predict(rows.features[:, 1:])
+    assert models.predictions(archive, rows).tolist() == expected.astype(float).tolist()
