@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ from localaws.settings import Settings, WrongSetting
 RUNNING = "server.json"
 LOG = "localaws.log"
 STOP_SECONDS = 30
+LAST_RESORT_SECONDS = 20
+"""Within this time after it is told to stop, localaws ends, whatever its parts and its clients do."""
+_log = logging.getLogger("localaws")
 
 
 class NotRunning(Exception):
@@ -57,10 +60,16 @@ async def _run(app: Any, server: Any, listener: socket.socket, until_closed: boo
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end(*_: Any) -> None:
+        _end_at_last(app.settings.state)
+        loop.call_soon_threadsafe(stop.set)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        # Not through the loop: it may be what has stopped working.
+        signal.signal(number, end)
     if until_closed:
-        threading.Thread(target=_wait_for_end_of_input, args=(loop, stop), daemon=True).start()
+        threading.Thread(target=_wait_for_end_of_input, args=(end,), daemon=True).start()
     config = Config()
     config.bind = [f"fd://{os.dup(listener.fileno())}"]
     config.keep_alive_timeout = 75
@@ -87,10 +96,23 @@ async def _run(app: Any, server: Any, listener: socket.socket, until_closed: boo
     await starting
 
 
-def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+def _end_at_last(state: Path) -> None:
+    """End this process when its time to stop is over: all that was answered is on disk already."""
+
+    def end() -> None:
+        _log.warning("localaws did not stop within %s s, and ends now.", LAST_RESORT_SECONDS)
+        (state / RUNNING).unlink(missing_ok=True)
+        os._exit(1)
+
+    timer = threading.Timer(LAST_RESORT_SECONDS, end)
+    timer.daemon = True
+    timer.start()
+
+
+def _wait_for_end_of_input(end: Callable[[], None]) -> None:
     while os.read(0, 4096):
         pass
-    loop.call_soon_threadsafe(stop.set)
+    end()
 
 
 def _wait_until_answering(address: str) -> None:
