@@ -17,6 +17,11 @@ PORT ?= 4566
 UV_VERSION ?= 0.13.9
 STEPS := $(patsubst steps/%/Dockerfile,%,$(wildcard steps/*/Dockerfile))
 
+# A LocalStack or ministack that runs, for all but SageMaker and what it lacks: `make run EMULATOR=http://127.0.0.1:4567`.
+ifdef EMULATOR
+export LOCALAWS_EMULATOR := $(EMULATOR)
+endif
+
 UV := .tools/bin/uv
 PY := .venv/bin/python
 # Child processes compile their imports once instead of at every start.

@@ -19,7 +19,7 @@ test/%: .venv/.ready build/% FORCE ## hold the image of one step against its con
 test-local: $(READY) setup/images ## the whole life of a model in real containers; in processes where there is no Docker
 	@$(PY) -m tests.local
 
-test-local/emulator: $(READY) setup/images ## a job in a real container, with the emulator in a container of its own
+test-local/emulator: $(READY) setup/images ## the same on LocalStack, in a container of its own: EMULATOR_IMAGE=localstack/localstack:4.14.0
 	@$(PY) -m tests.local --emulator
 
 lint/images: .venv/.ready setup/images ## the Dockerfiles against hadolint's rules

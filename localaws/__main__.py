@@ -85,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--images", type=Path, help="image map: what stands in for which image")
         added.add_argument("--registries", type=Path, help="which address stands in for which ECR registry")
         added.add_argument("--emulator", help="URL of a running emulator (built in by default)")
+        added.add_argument("--at-home", help="services that are built in although that emulator has them, with commas")
+        added.add_argument("--emulator-functions", help="where functions that it runs in containers reach localaws")
         added.add_argument("--slots", type=int, help="jobs at once (the machine's cores)")
         added.add_argument("--no-enforce", dest="enforce", action="store_false", default=None,
                            help="don't enforce roles and policies")  # fmt: skip
@@ -176,7 +178,8 @@ def _up(options: argparse.Namespace) -> int:
 
 def _given(options: argparse.Namespace) -> list[str]:
     found = []
-    for name in ("port", "names", "runtime", "images", "registries", "emulator", "slots", "duplicate_events"):
+    values = ("port", "names", "runtime", "images", "registries", "slots", "duplicate_events")
+    for name in (*values, "emulator", "at_home", "emulator_functions"):
         if getattr(options, name) is not None:
             found += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
     if options.enforce is False:

@@ -15,10 +15,10 @@ import boto3
 from botocore.config import Config
 
 from localaws import api, disk, keeping, tokens, wire
-from localaws.access import enforce
+from localaws.access import enforce, offered
 from localaws.clock import Clock
 from localaws.contract import ImageMap
-from localaws.emulator import Emulator, embedded
+from localaws.emulator import NOBODY, Emulator, embedded, home
 from localaws.emulator.remote import Remote
 from localaws.engine.orchestrator import Engine
 from localaws.engine.queue import Jobs
@@ -28,7 +28,7 @@ from localaws.events.delivery import Deliveries
 from localaws.events.schedules import Schedules
 from localaws.runtimes import ProcessRuntime
 from localaws.settings import Settings
-from localaws.statefiles import DATABASE
+from localaws.statefiles import DATABASE, Contents
 from localaws.store import Store
 
 _log = logging.getLogger("localaws")
@@ -69,10 +69,26 @@ class Application:
         self._sessions = threading.local()
         self._role_sessions: dict[tuple[str, str], tuple[str, str, float]] = {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="outbox")
-        if settings.emulator:
-            self.services: Any = Remote(settings.emulator)
-        else:
-            self.services = embedded.load(settings.port, settings.state, contents, self.emit)
+        self.services: Any = self._services(contents)
+
+    def _services(self, contents: Contents) -> Any:
+        """Return the application that answers all but SageMaker: the built-in emulator, or two as one."""
+        at_home = embedded.load(self.settings.port, self.settings.state, contents, self.emit)
+        self.elsewhere: frozenset[str] = frozenset()
+        url = self.settings.emulator
+        if not url:
+            return at_home
+        functions = self.settings.emulator_functions
+        services = home.learn(url, self.settings.at_home, bool(functions))
+        self.elsewhere = frozenset(offered.SERVICES) - services
+        if "s3" in self.elsewhere:
+            home.same(self._straight("s3", NOBODY, "us-east-1"), self.store, url)
+        at_home.connect(self.client, self._straight, services)
+        return home.Split(Remote(url), at_home, services, self.emulator.caller)
+
+    def _straight(self, service: str, account: str, region: str) -> Any:
+        """Return a client of an account's root that asks the emulator elsewhere itself."""
+        return self._make(service, region, account, None, self.settings.emulator)
 
     def _identity(self) -> str:
         known = self.store.setting("identity")
@@ -174,14 +190,14 @@ class Application:
     def _root_client(self, service: str, account: str, region: str) -> Any:
         return self._make(service, region, account, None)
 
-    def _make(self, service: str, region: str, access_key: str, token: str | None) -> Any:
+    def _make(self, service: str, region: str, access_key: str, token: str | None, address: str | None = None) -> Any:
         # A session isn't safe for threads while it makes a client; clients are.
         if not hasattr(self._sessions, "session"):
             self._sessions.session = boto3.Session()
         return self._sessions.session.client(
             service,
             region_name=region,
-            endpoint_url=self.settings.address,
+            endpoint_url=address or self.settings.address,
             aws_access_key_id=access_key,
             aws_secret_access_key="local",
             aws_session_token=token,

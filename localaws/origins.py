@@ -15,6 +15,8 @@ from collections.abc import Collection
 from localaws.http import Refused, Request
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::\d{1,5})?")
+_REGISTRY = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?")
+"""Accounts' registries, which share this port and are told apart by name; only AWS can make these resolve."""
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 
@@ -45,7 +47,8 @@ def check(request: Request, names: Collection[str]) -> None:
     if request.headers.get("sec-fetch-site", "none") != "none":
         raise Refused(403, "AccessForbidden", "localaws answers no web page: the request comes from one.")
     name = host_name(request.headers.get("host", ""))
-    if name is None or "host" in request.repeated or not (name in names or is_loopback(name)):
+    own = name is not None and (name in names or is_loopback(name) or _REGISTRY.fullmatch(name))
+    if not own or "host" in request.repeated:
         raise Refused(
             403, "AccessForbidden", "The Host isn't a name of this localaws; LOCALAWS_NAMES can give it more names."
         )

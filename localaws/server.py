@@ -14,7 +14,7 @@ from localaws import admin, api, disk, http, origins, tokens, wire
 from localaws.access import signatures
 from localaws.access.authorization import AuthorizationMiddleware, Called
 from localaws.application import Application
-from localaws.emulator import putevents, s3events
+from localaws.emulator import home, s3events
 from localaws.errors import AccessDenied, ApiError, InternalFailure, Invalid, UnknownOperation
 from localaws.http import Refused, Request
 
@@ -59,14 +59,14 @@ class Server:
     async def _emulated(self, called: Called | None, scope: Any, receive: Any, send: Any) -> None:
         """Answer what may be asked of the emulator; None is a look-up of localaws' own."""
         if called is not None and called.signature is not None:
-            elsewhere = self._app.settings.emulator
-            if called.service == "events" and called.operation == "PutEvents" and elsewhere:
-                await self._put_events(called, receive, send)
-                return
-            if called.service == "events" and _CHANGES_EVENTS.fullmatch(called.operation):
+            service, operation, elsewhere = called.service, called.operation, self._app.elsewhere
+            if service == "events" and _CHANGES_EVENTS.fullmatch(operation):
                 send = http.before_start(send, lambda _: self._in_thread(self._events_changed, called))
-            elif called.service == "s3" and elsewhere and called.operation in s3events.CREATES:
+            elif service == "s3" and service in elsewhere and operation in s3events.CREATES:
                 send = self._after_creation(send, called)
+            elif service == "lambda" and service in elsewhere and operation in home.MAKES_FUNCTIONS:
+                address = self._app.settings.emulator_functions
+                receive = http.again(home.with_endpoint(operation, await http.body(receive), address), receive)
         await self._app.services(scope, receive, send)
 
     def _after_creation(self, send: Any, called: Called) -> Any:
@@ -133,16 +133,6 @@ class Server:
     def _events_changed(self, called: Called) -> None:
         if (signature := called.signature) and (found := self._app.emulator.caller(signature.key, signature.token)):
             self._app.emulator.events_changed(found[0], signature.region)
-
-    async def _put_events(self, called: Called, receive: Any, send: Any) -> None:
-        body = await http.body(receive)
-        answer = await self._in_thread(self._put, called, body)
-        await http.respond(send, 200, wire.CONTENT_TYPE, json.dumps(answer).encode())
-
-    def _put(self, called: Called, body: bytes) -> dict[str, Any]:
-        assert called.signature is not None
-        found = self._app.emulator.caller(called.signature.key, called.signature.token)
-        return putevents.put(self._app, found[0] if found else "", called.signature.region, body)
 
     async def _administer(self, request: Request, receive: Any, send: Any) -> None:
         if request.path == admin.HEALTH and request.method in ("GET", "HEAD"):

@@ -34,6 +34,10 @@ class Settings:
         images: the image map (see `localaws.contract.ImageMap`).
         registries: JSON file that tells which local address stands in for which account's registry.
         emulator: URL of a running emulator for everything but SageMaker; empty for the built-in one.
+        at_home: services, separated by commas, that the built-in one answers although the one elsewhere has them;
+            what that one lacks, EventBridge and functions are answered here anyway.
+        emulator_functions: address at which functions reach localaws that the emulator elsewhere runs in containers
+            of its own; empty for functions at home, in processes.
         slots: jobs that run at once; 0 takes the machine's cores.
         enforce: whether roles and resource policies are enforced.
         duplicate_events: how many times more than once an event is delivered.
@@ -48,6 +52,8 @@ class Settings:
     images: Path | None = None
     registries: Path | None = None
     emulator: str = ""
+    at_home: str = ""
+    emulator_functions: str = ""
     slots: int = 0
     enforce: bool = True
     duplicate_events: int = 0

@@ -248,12 +248,13 @@ def of(account: Account) -> Registry:
     """
     name = f"{account.id}.dkr.ecr.{account.settings.region}.amazonaws.com"
     ecr = account.client("ecr")
-    if is_local():
-        if own := stand_ins().get(name):
-            return Registry(f"http://{own}", announce=lambda *image: _announce(ecr, *image))
-        return Registry(ecr.meta.endpoint_url, name)
+    if is_local() and (own := stand_ins().get(name)):
+        return Registry(f"http://{own}", announce=lambda *image: _announce(ecr, *image))
     granted = ecr.get_authorization_token()["authorizationData"][0]
-    return Registry(granted["proxyEndpoint"], "", f"Basic {granted['authorizationToken']}")
+    token = f"Basic {granted['authorizationToken']}"
+    if is_local():
+        return Registry(ecr.meta.endpoint_url, name, token)
+    return Registry(granted["proxyEndpoint"], "", token)
 
 
 def stand_ins() -> dict[str, str]:

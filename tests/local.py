@@ -25,19 +25,20 @@ from images.build import LOCALAWS, Builder
 from images.compose import Compose
 from images.engine import Engine, NotBuilt
 from pipeline import settings
+from tests.localstack import install
 
 ROOT = Path(__file__).parent.parent
-MINISTACK = ROOT / "tests/docker/ministack.yml"
+LOCALSTACK = ROOT / "tests/docker/localstack.yml"
 LOG = ROOT / ".baton/test-local.log"
 LOOP = ("tests/test_loop.py",)
-BEHIND_EMULATOR = ("tests/docker/check_stack.py", "tests/docker/test_localstack_client.py")
+BEHIND_EMULATOR = (*LOOP, "tests/docker/test_localstack_client.py")
 
 
 def main() -> int:
     """Run the tests and return pytest's exit code, or 1 after one sentence."""
     parser = argparse.ArgumentParser(prog="python -m tests.local", description=__doc__.splitlines()[0])
-    parser.add_argument("--emulator", action="store_true", help="with the emulator in a container of its own")
-    parser.add_argument("tests", nargs="*", help="by default the end-to-end test, or a job behind the emulator")
+    parser.add_argument("--emulator", action="store_true", help="with LocalStack in a container of its own")
+    parser.add_argument("tests", nargs="*", help="by default the end-to-end test")
     options = parser.parse_args()
     options.tests = options.tests or (BEHIND_EMULATOR if options.emulator else LOOP)
     # `finally` has to happen on SIGTERM too.
@@ -73,12 +74,15 @@ def _stack(docker: Engine, emulator: bool) -> Iterator[dict[str, str]]:
     """Bring the local stack up; give the environment in which clients find it."""
     ports = dict(zip(("PORT", "REGISTRY_DEV_PORT", "REGISTRY_PROD_PORT", "EMULATOR_PORT"), _free_ports(4), strict=True))
     variables = {name: str(port) for name, port in ports.items()}
+    overrides: tuple[Path, ...] = ()
     if emulator:
-        # Functions don't run in their roles there.
-        variables |= {"LOCALAWS_EMULATOR": "http://emulator:4566", "LOCALAWS_ENFORCE": "false"}
+        variables["LOCALAWS_EMULATOR"] = "http://emulator:4566"
+        if not os.environ.get("EMULATOR_IMAGE") and (base := os.environ.get("BUILD_IMAGE")):
+            variables |= _localstack(base)
+            overrides = (LOCALSTACK,)
     # Only one run at a time of a checkout: what a killed one left goes first.
     name = f"baton-test-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
-    compose = Compose.find(docker, name, variables, ("localstack",) if emulator else (), (MINISTACK,) * emulator)
+    compose = Compose.find(docker, name, variables, ("localstack",) if emulator else (), overrides)
     compose.down()
     accounts = [settings.load(environment, local=True) for environment in ("dev", "prod")]
     try:
@@ -98,6 +102,19 @@ def _stack(docker: Engine, emulator: bool) -> Iterator[dict[str, str]]:
         LOG.write_text(compose.logs())
         compose.down()
         _forget(docker, [f"127.0.0.1:{port}/" for port in ports.values()])
+
+
+def _localstack(base: str) -> dict[str, str]:
+    """Return what puts LocalStack's code from PyPI into a container, where only images like `base` can be had."""
+    if (python := install.python()) is None:
+        raise NotBuilt(install.NO_PYTHON)
+    install.install(python)
+    print("EMULATOR_IMAGE isn't given and BUILD_IMAGE is: this is LocalStack 4.14.0's code from PyPI, in a container")
+    return {
+        "LOCALSTACK_BASE": base,
+        "LOCALSTACK_PYTHON": str(python.parent.parent),
+        "LOCALSTACK_ENVIRONMENT": str(install.ENVIRONMENT),
+    }
 
 
 def _forget(docker: Engine, addresses: list[str]) -> None:

@@ -40,6 +40,8 @@ def again(played, tmp_path_factory):
     """The same life once more from nothing, with every event delivered twice."""
     if os.environ.get("BATON_RUNTIME", "process") != "process":
         pytest.skip("the second life is played in the process runtime only")
+    if os.environ.get("LOCALAWS_EMULATOR"):
+        pytest.skip("the second life begins with empty accounts, and this emulator's hold the first")
     folder, first = tmp_path_factory.mktemp("again"), os.environ["AWS_ENDPOINT_URL"]
     os.environ["LOCALAWS_DUPLICATE_EVENTS"] = "1"
     try:

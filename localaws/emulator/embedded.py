@@ -25,7 +25,7 @@ from xml.sax.saxutils import escape
 
 from localaws import disk, http
 from localaws.access import policies
-from localaws.emulator import functions, objects, persistence
+from localaws.emulator import functions, objects, outside, persistence
 from localaws.emulator.persistence import Files
 from localaws.errors import ApiError, InternalFailure
 from localaws.statefiles import Contents, Damaged
@@ -115,6 +115,10 @@ class Embedded:
         self._app, self._files, self._folder = ministack.app, files, state
         self._service_of, self._modules = ministack.detect_service, ministack
         self._log = logging.getLogger("localaws.emulator")
+
+    def connect(self, client: outside.Client, session: outside.Client, services: frozenset[str]) -> None:
+        """Let functions use the services that another emulator answers; see `outside.connect`."""
+        outside.connect(self._modules, client, session, services)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""

@@ -1,9 +1,14 @@
 """localaws in front of an emulator that is a process of its own, as LocalStack would be."""
 
+import datetime
+import io
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
+import zipfile
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,7 +16,10 @@ from botocore.exceptions import ClientError
 
 from localaws.access.test_signatures import send
 from localaws.conftest import REGION, Account, serving, signed
+from localaws.emulator import home
 from localaws.events.test_delivery import messages, queue
+from localaws.settings import WrongSetting
+from localaws.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +49,7 @@ def test_new_objects_and_own_events_start_pipelines(account):
         PipelineName="listens", ClientRequestToken="x" * 32, RoleArn=role, PipelineDefinition=json.dumps(definition)
     )["PipelineArn"]
     bucket = account.bucket("tells-of-its-objects")
-    account.client("s3").put_bucket_notification_configuration(
-        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
-    )
+    notify(account, bucket)
     values = [{"Name": "Key", "Value": "$.detail.object.key"}]
     target = {"Id": "1", "Arn": arn, "RoleArn": role}
     target["SageMakerPipelineParameters"] = {"PipelineParameterList": values}
@@ -116,9 +122,153 @@ def test_no_door_of_the_emulator_is_open(account):
     assert [item["Key"] for item in account.client("s3").list_objects_v2(Bucket=bucket)["Contents"]][-1] == "a/../b"
 
 
-def test_an_emulator_that_is_not_there_is_named(tmp_path):
+def notify(account, bucket):
+    account.client("s3").put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+
+
+def test_each_event_of_an_object_is_delivered_once_to_every_kind_of_target(account):
+    bucket, events = account.bucket("once-only"), account.client("events")
+    notify(account, bucket)
+    (straight, straight_arn), (published, published_arn) = queue(account, "straight"), queue(account, "published")
+    topic = account.client("sns").create_topic(Name="objects")["TopicArn"]
+    account.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=published_arn)
+    called, _ = queue(account, "called")
+    function = make_function(account, "forwards", called)
+    pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": [bucket]}}}
+    events.put_rule(Name="objects", EventPattern=json.dumps(pattern))
+    targets = [{"Id": str(number), "Arn": arn} for number, arn in enumerate((straight_arn, topic, function))]
+    events.put_targets(Rule="objects", Targets=targets)
+    keys = [f"object-{number}" for number in range(3)]
+    for key in keys:
+        account.client("s3").put_object(Bucket=bucket, Key=key, Body=b"1")
+    for url, key_of in (
+        (straight, lambda body: body["detail"]["object"]["key"]),
+        (published, lambda body: json.loads(body["Message"])["detail"]["object"]["key"]),
+        (called, lambda body: body["detail"]["object"]["key"]),
+    ):
+        assert sorted(key_of(json.loads(one["Body"])) for one in drained(account, url, len(keys))) == keys
+
+
+def drained(account, url, number):
+    """As many messages as are expected, and those that come within two seconds more."""
+    sqs, found, deadline = account.client("sqs"), [], None
+    while deadline is None or time.monotonic() < deadline:
+        found += sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        if deadline is None and len(found) >= number:
+            deadline = time.monotonic() + 2
+        time.sleep(0.1)
+    return found
+
+
+FORWARDS = """
+import json, os, boto3
+
+def handler(event, context):
+    print("forwarding")
+    if event.get("fail"):
+        raise ValueError("as asked")
+    who = boto3.client("sts").get_caller_identity()["Arn"]
+    boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps({**event, "who": who}))
+"""
+
+
+def make_function(account, name, url):
+    """A function that sends the events it gets to a queue, in a role that may do just this; its ARN."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = account.role(name, {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}, trust=trust)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("code.py", FORWARDS)
+    functions = account.client("lambda")
+    arn = functions.create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Handler="code.handler",
+        Role=role,
+        Code={"ZipFile": content.getvalue()},
+        Environment={"Variables": {"QUEUE": url}},
+        Timeout=60,
+    )["FunctionArn"]
+    functions.get_waiter("function_active_v2").wait(FunctionName=name)
+    return arn
+
+
+def test_a_function_runs_in_its_role_and_its_log_metrics_and_dead_letters_are_the_emulators(account):
+    (letters, letters_arn), (sent, _) = queue(account, "letters"), queue(account, "sent")
+    functions = account.client("lambda")
+    make_function(account, "fails", sent)
+    functions.update_function_configuration(FunctionName="fails", DeadLetterConfig={"TargetArn": letters_arn})
+    functions.put_function_event_invoke_config(FunctionName="fails", MaximumRetryAttempts=0)
+    functions.invoke(FunctionName="fails", Payload=json.dumps({"key": 1}))
+    (message,) = drained(account, sent, 1)
+    assert ":assumed-role/fails/" in json.loads(message["Body"])["who"]
+    functions.invoke(FunctionName="fails", InvocationType="Event", Payload=json.dumps({"fail": True}))
+    (letter,) = drained(account, letters, 1)
+    assert "fail" in letter["Body"]
+    logs, lines = account.client("logs"), ""
+    while "as asked" not in lines:
+        found = logs.filter_log_events(logGroupName="/aws/lambda/fails")["events"]
+        lines = "\n".join(event["message"] for event in found)
+    assert "forwarding" in lines
+    assert "FunctionError" in functions.invoke(FunctionName="fails", Payload=json.dumps({"fail": True}))
+    dimensions = [{"Name": "FunctionName", "Value": "fails"}]
+    now = datetime.datetime.now(datetime.UTC)
+    period = {"StartTime": now - datetime.timedelta(hours=1), "EndTime": now + datetime.timedelta(hours=1)}
+    asked = {"Namespace": "AWS/Lambda", "MetricName": "Errors", "Dimensions": dimensions, "Period": 7200, **period}
+    while not sum(
+        point["Sum"]
+        for point in account.client("cloudwatch").get_metric_statistics(Statistics=["Sum"], **asked)["Datapoints"]
+    ):
+        time.sleep(0.1)
+
+
+def test_repositories_and_their_images_are_answered(account):
+    ecr = account.client("ecr")
+    uri = ecr.create_repository(repositoryName="own/image")["repository"]["repositoryUri"]
+    assert uri.startswith(f"{account.number}.dkr.ecr.")
+    assert [one["repositoryName"] for one in ecr.describe_repositories()["repositories"]] == ["own/image"]
+
+
+def refused(state, *options):
+    """What localaws says when it does not start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "localaws", "serve", "--state", state, "--port", "0", *options],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 1 and not done.stdout
+    return done.stderr.strip()
+
+
+def test_another_emulator_than_the_one_of_the_state_is_refused(emulator, tmp_path):
+    with serving(tmp_path, "--emulator", emulator) as address:
+        identity = Account(address, "000000000000")
+        (marker,) = [
+            bucket["Name"]
+            for bucket in identity.client("s3").list_buckets()["Buckets"]
+            if bucket["Name"] == f"localaws-{Store(tmp_path / 'localaws.db').setting('identity')}"
+        ]
+        identity.client("s3").delete_bucket(Bucket=marker)
+    assert "it isn't the one that this state was made with" in refused(tmp_path, "--emulator", emulator)
+
+
+@pytest.mark.parametrize("wanted", ["sagemaker", "s3,nonsense"])
+def test_a_service_that_is_not_offered_can_not_be_kept_at_home(emulator, tmp_path, wanted):
+    assert "localaws offers no such service" in refused(tmp_path, "--emulator", emulator, "--at-home", wanted)
+
+
+def test_an_emulator_that_is_not_there_is_named(tmp_path, monkeypatch):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         gone = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    with serving(tmp_path, "--emulator", gone) as address, pytest.raises(Exception, match="502"):
-        Account(address).client("s3").list_buckets()
+    monkeypatch.setattr(home, "START_SECONDS", 0.1)
+    with pytest.raises(WrongSetting, match=f"emulator {gone}: it doesn't answer"):
+        home.learn(gone)
+
+
+def test_a_server_that_is_no_emulator_is_named(address):
+    with pytest.raises(WrongSetting, match="isn't one that localaws knows"):
+        home.learn(address)
