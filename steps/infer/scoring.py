@@ -2,21 +2,17 @@
 
 import csv
 import hashlib
-import json
-import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from steps.common import model, table
+from steps.common import log, model, objects, table
 from steps.common.failure import StepFailed
+from steps.common.layout import Cells
 from steps.common.model import MODEL, SCHEMA, noted_digest
 from steps.common.schema import NotASchema, Schema
-
-INFINITIES = (math.inf, -math.inf)
 
 
 @dataclass(frozen=True)
@@ -48,9 +44,9 @@ class Model:
             if not (folder / name).is_file():
                 raise StepFailed(f"model archive: {name} is missing.")
         try:
-            self.schema = Schema.read(folder / SCHEMA)
+            self.schema = Schema.parse((folder / SCHEMA).read_bytes(), of_model=True)
         except NotASchema as error:
-            raise StepFailed(f"model archive: {error}") from None
+            raise StepFailed(f"model archive: {SCHEMA}{error}.") from None
         content = (folder / MODEL).read_bytes()
         if noted_digest(folder) not in (None, hashlib.sha256(content).hexdigest()):
             raise StepFailed(f"model archive: {MODEL} is truncated, damaged or no model.")
@@ -60,6 +56,9 @@ class Model:
         width = len(self.schema.columns)
         if self._model.features != width:
             raise StepFailed(f"model archive: the model takes {self._model.features} features, {SCHEMA} has {width}.")
+        # A model without types of its own learned every column as a quantity.
+        types = self._model.types or []
+        self._types = types if len(types) == width else ["q"] * width
 
     def score(self, lines: Sequence[str]) -> Scores:
         """Score lines of CSV without header, one row each."""
@@ -69,7 +68,8 @@ class Model:
         """Score JSON objects, one a line, whose members are named as the columns; no member is a missing value."""
         return self._scored(*parse_objects(lines, self.schema))
 
-    def _scored(self, features: np.ndarray, rejected: list[Rejected]) -> Scores:
+    def _scored(self, columns: np.ndarray, rejected: list[Rejected]) -> Scores:
+        features = self.schema.codes(columns, types=self._types)
         probabilities = np.full(len(features), np.nan, np.float32)
         kept = np.ones(len(features), bool)
         kept[[reject.row - 1 for reject in rejected]] = False
@@ -81,23 +81,36 @@ class Model:
 
 
 def parse(lines: Sequence[str], schema: Schema) -> tuple[np.ndarray, list[Rejected]]:
-    """Return features (rows × columns, float32, NaN where missing or outside the domain) and rejected rows."""
+    """Return features (rows × columns, float32, NaN where missing or outside the domain) and rejected rows.
+
+    Text is its place among its column's values.
+    """
     features, rejected = _at_once(lines, schema), []
     if features is None:
-        features, rejected = _one_by_one(lines, lambda line: _cells(line, schema), schema)
+        cells = Cells(schema.layout(schema.names))
+        features, rejected = _one_by_one(lines, lambda line: _cells(line, cells), schema)
     return matrix(features, schema), rejected
 
 
 def parse_objects(lines: Sequence[str], schema: Schema) -> tuple[np.ndarray, list[Rejected]]:
     """Return features and rejected rows as `parse` does, of JSON objects."""
-    features, rejected = _one_by_one(lines, lambda line: _members(line, schema), schema)
+    cells = Cells(schema.layout(schema.names))
+    features, rejected = _one_by_one(lines, lambda line: _members(line, cells), schema)
     return matrix(features, schema), rejected
 
 
 def matrix(columns: np.ndarray, schema: Schema) -> np.ndarray:
-    """Return what the model takes (rows × columns, float32) of columns that were read (float64)."""
+    """Return rows (rows × columns, float32) of columns that were read (float64): missing is what no column may hold.
+
+    A category that isn't among its column's values is missing too; the log names the column, never the value.
+    """
     for number, column in enumerate(schema.columns):
-        columns[~column.holds(columns[:, number]), number] = np.nan
+        outside = ~column.holds(columns[:, number])
+        if column.kind == "categorical" and outside.any():
+            count = int(outside.sum())
+            rows = f"{count} different row{'s'[count == 1 :]}"
+            log.info(f"column {column.name}: none of its values in {rows}; taken as missing.")
+        columns[outside, number] = np.nan
     with np.errstate(over="ignore"):
         features = columns.astype(np.float32)
     features[np.isinf(features)] = np.nan
@@ -107,7 +120,7 @@ def matrix(columns: np.ndarray, schema: Schema) -> np.ndarray:
 def _at_once(lines: Sequence[str], schema: Schema) -> np.ndarray | None:
     """Parse all rows at once; None where anything is unusual and they must be looked at one by one."""
     text = "\n".join(lines)
-    if not all(lines) or not set(text) <= {*"0123456789.,+-eE\n", *schema.missing}:
+    if schema.texts or not all(lines) or not set(text) <= {*"0123456789.,+-eE\n", *schema.missing}:
         return None
     text = f"\n{text}\n".replace(schema.missing, "nan") if schema.missing else f"\n{text}\n"
     # Twice, because neighbouring empty cells share a comma.
@@ -131,26 +144,23 @@ def _one_by_one(
     return features, rejected
 
 
-def _cells(line: str, schema: Schema) -> list[float]:
+def _cells(line: str, cells: Cells) -> list[float]:
     try:
-        return table.numbers(next(csv.reader([line]), []), schema.names, schema.missing)
+        row = next(csv.reader([line]), [])
     except csv.Error:
         raise table.BadRow("not CSV") from None
+    names = cells.layout.names
+    if len(row) != len(names):
+        raise table.BadRow(f"{len(row)} column{'s'[len(row) == 1 :]} where {len(names)} belong")
+    return cells.row(row)
 
 
-def _members(line: str, schema: Schema) -> list[float]:
+def _members(line: str, cells: Cells) -> list[float]:
+    names = cells.layout.names
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        raise table.BadRow("not JSON") from None
-    if not isinstance(found, dict):
-        raise table.BadRow("not a JSON object")
-    if unknown := found.keys() - set(schema.names):
+        found = objects.as_row(objects.loads(line), names)
+    except objects.NotAnObject as problem:
+        raise table.BadRow(str(problem)) from None
+    if unknown := found.keys() - set(names):
         raise table.BadRow(f"{len(unknown)} member{'s'[len(unknown) == 1 :]} that no column has")
-    row = [found.get(name) for name in schema.names]
-    for name, value in zip(schema.names, row, strict=True):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise table.BadRow("not a number", name)
-        if (isinstance(value, int) and abs(value) > sys.float_info.max) or value != value or value in INFINITIES:
-            raise table.BadRow("not a number", name)
-    return [math.nan if value is None else float(value) for value in row]
+    return cells.row([found.get(name) for name in names], as_json=True)

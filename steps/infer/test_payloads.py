@@ -102,15 +102,16 @@ def test_rejected_rows_of_many_blocks_are_named_in_order(tmp_path, trained):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("5,67,3,5,3", "not JSON"),
-        ("[5,67,3,5,3]", "not a JSON object"),
-        ('{"bi_rads": "5"}', "column bi_rads: not a number"),
-        ('{"age": true}', "column age: not a number"),
-        ('{"age": NaN}', "column age: not a number"),
+        ("5,67,3,5,3", "not readable as JSON"),
+        ("[5,67,3,5,3]", 'an array, where one object a line is expected, such as {"bi_rads": …, "age": …}'),
+        ('{"bi_rads": "five"}', "column bi_rads: not a number"),
+        ('{"bi_rads": [5], "age": 5}', "column bi_rads: holds nested values"),
+        ('{"age": NaN}', "NaN isn't JSON; write null where a value is missing"),
+        ('{"age": 5, "age": 6}', "key age occurs twice"),
         ('{"age": 1e999}', "column age: not a number"),
         ('{"age": 1' + "0" * 400 + "}", "column age: not a number"),
         ('{"agee": 5}', "1 member that no column has"),
-        ('{"a":' * 5000 + "1" + "}" * 5000, "not JSON"),
+        ('{"a":' * 5000 + "1" + "}" * 5000, "holds nested values"),
     ],
 )
 def test_objects_that_cannot_be_scored_are_named(tmp_path, trained, line, said):
