@@ -84,7 +84,8 @@ class ProcessRuntime:
             )
         except OSError as error:
             raise CannotRun(f"The image {container.image} can't be started: {error.strerror}.") from None
-        handle = ProcessHandle(process, container.log, f"127.0.0.1:{port}" if port else None)
+        log = scriptmode.log(container) if image.script_mode else container.log
+        handle = ProcessHandle(process, log, f"127.0.0.1:{port}" if port else None)
         handle.tell(said)
         return handle
 
@@ -155,6 +156,7 @@ def _environment(image: Image, container: Container, scratch: Path) -> dict[str,
         "TMPDIR": str(scratch / "tmp"),
         # On a machine in EC2 the SDK would otherwise find the machine's own role.
         "AWS_EC2_METADATA_DISABLED": "true",
+        **({scriptmode.IMAGE: container.image} if image.script_mode else {}),
         **image.environment,
         **container.environment,
     }

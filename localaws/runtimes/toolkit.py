@@ -10,7 +10,6 @@ Sources: ENVIRONMENT_VARIABLES.md of aws/sagemaker-training-toolkit, README.md o
 """
 
 import importlib.util
-import io
 import json
 import os
 import re
@@ -22,6 +21,9 @@ import threading
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import toolkit_xgboost as image
+from toolkit_rows import CSV, JSON, Unsupported, formatted, parsed
 
 ML = Path(os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml")
 CODE = ML / "code"
@@ -36,7 +38,8 @@ DISTRIBUTIONS = ("sagemaker_mpi_enabled", "sagemaker_parameter_server_enabled", 
 LAST_LINES = 2.0
 """Seconds for what a script that has ended still had to say."""
 
-CSV, JSON, JSON_LINES, NPY = "text/csv", "application/json", "application/jsonlines", "application/x-npy"
+
+LACKING = re.compile(r"ModuleNotFoundError: No module named '([^']+)'.*")
 
 
 class Failed(Exception):
@@ -67,7 +70,10 @@ def train():
         module = os.environ.get("SAGEMAKER_TRAINING_MODULE")
         if not module:
             raise Failed("hyperparameter sagemaker_program: missing; this image only runs scripts.")
-        return run([sys.executable, "-m", module, "train"], {}, None)
+        code = run([sys.executable, "-m", module, "train"], {}, None)
+        if code == 0 and image.version():
+            image.leave(MODEL)
+        return code
     for name in DISTRIBUTIONS:
         if hyperparameters.get(name) is True:
             raise Failed(f"hyperparameter {name}: this stand-in starts one process on each host, and nothing else.")
@@ -120,7 +126,11 @@ def run(command, environment, folder):
     if code and not failure.exists():
         shown = " ".join(shlex.quote(part) for part in command)
         failure.parent.mkdir(parents=True, exist_ok=True)
-        failure.write_text(f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{last[0]}"\nCommand "{shown}"')
+        lacking = LACKING.fullmatch(last[0])
+        told = f"The stand-in for this image lacks module {lacking[1]}.\n" if lacking else ""
+        failure.write_text(
+            f'{told}ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{last[0]}"\nCommand "{shown}"'
+        )
     return code
 
 
@@ -275,18 +285,13 @@ def user_module(program):
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
+    except ModuleNotFoundError as error:
+        traceback.print_exc()
+        raise Failed(f"{program}: the stand-in for this image lacks module {error.name}.") from None
     except Exception as error:
         traceback.print_exc()
         raise Failed(f"{program}: {type(error).__name__} while it was imported.") from None
     return module
-
-
-class Unsupported(Exception):
-    """A content type that can't be read or written; the HTTP status is 415 or 406."""
-
-    def __init__(self, status, text):
-        super().__init__(text)
-        self.status = status
 
 
 class Model:
@@ -308,14 +313,13 @@ class Model:
         file = MODEL / "xgboost-model"
         if not file.is_file():
             raise Failed("The model's inference script has no model_fn, and its archive no file xgboost-model.")
-        import xgboost
-
-        booster = xgboost.Booster()
         try:
-            booster.load_model(bytearray(file.read_bytes()))
-        except (xgboost.core.XGBoostError, ValueError):
+            return image.booster(file)
+        except ImportError:
+            raise
+        except Exception:
+            # What a damaged pickle raises may be anything.
             raise Failed("model archive: xgboost-model is truncated or not a model.") from None
-        return booster
 
     def answer(self, body, content_type, accept):
         """The answer to a request and its content type."""
@@ -332,6 +336,9 @@ class Model:
     @staticmethod
     def predict(data, model):
         """The model's own prediction."""
+        if hasattr(data, "num_row"):
+            # XGBoost's own matrix, whose columns have no names.
+            return model.predict(data, validate_features=False)
         if hasattr(model, "inplace_predict"):
             return model.inplace_predict(data, validate_features=False)
         return model.predict(data)
@@ -340,33 +347,6 @@ class Model:
 def pair(answer, accept):
     """A script's answer with its content type: it may give both, or the answer alone."""
     return answer if isinstance(answer, tuple) else (answer, accept)
-
-
-def parsed(body, content_type):
-    """A request's rows as an array, missing values as NaN."""
-    if content_type not in (CSV, JSON, NPY):
-        raise Unsupported(415, f"Content-Type {content_type}: the script has no input_fn for it.")
-    import numpy
-
-    if content_type == CSV:
-        text = body.decode("utf-8-sig")
-        return numpy.genfromtxt(io.StringIO(text), delimiter=",", ndmin=2)
-    if content_type == JSON:
-        return numpy.asarray(json.loads(body))
-    return numpy.load(io.BytesIO(body), allow_pickle=False)
-
-
-def formatted(prediction, accept):
-    """A prediction as text: one row a line, or a JSON array."""
-    rows = prediction.tolist() if hasattr(prediction, "tolist") else list(prediction)
-    if accept == CSV:
-        lines = (row if isinstance(row, list) else [row] for row in rows)
-        return "".join(",".join(str(value) for value in line) + "\n" for line in lines)
-    if accept == JSON:
-        return json.dumps(rows)
-    if accept == JSON_LINES:
-        return "".join(json.dumps(row) + "\n" for row in rows)
-    raise Unsupported(406, f"Accept {accept}: the script has no output_fn for it.")
 
 
 def handler(model):

@@ -90,7 +90,8 @@ class DockerRuntime:
             except ERRORS as error:
                 raise CannotRun(f"The image {container.image} can't be started: {_reason(error)}") from None
             undo.pop_all()
-        return DockerHandle(made, frames, container.root, container.log, joined, address)
+        log = scriptmode.log(container) if entry and entry.script_mode else container.log
+        return DockerHandle(made, frames, container.root, log, joined, address)
 
     def _limits(self, container: Container) -> dict[str, Any]:
         given, sentence = share(container.instance_type, self._machine)
@@ -126,7 +127,8 @@ def _program(entry: Image | None, container: Container) -> dict[str, Any]:
 
 def _environment(entry: Image | None, container: Container) -> dict[str, str]:
     given = dict(entry.environment) if entry else {}
-    return {"HOME": "/tmp", "AWS_EC2_METADATA_DISABLED": "true", **given, **container.environment}
+    stands_for = {scriptmode.IMAGE: container.image} if entry and entry.script_mode else {}
+    return {"HOME": "/tmp", "AWS_EC2_METADATA_DISABLED": "true", **stands_for, **given, **container.environment}
 
 
 def _reason(error: Exception) -> str:
