@@ -41,6 +41,9 @@ class Parameter:
 
     def _converted(self, given: Any) -> Scalar:
         text = given if isinstance(given, str) else str(given).lower() if isinstance(given, bool) else str(given)
+        if not text:
+            # AWS's own words (SageMaker SDK issue 4016); a default may be empty.
+            raise InvalidParameter(self.name, 'is empty: [string "" is too short (length: 0, required minimum: 1)]')
         if len(text) > MAX_VALUE_LENGTH:
             raise InvalidParameter(self.name, f"has more than {MAX_VALUE_LENGTH} characters.")
         if self.type == "String":

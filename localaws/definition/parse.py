@@ -36,8 +36,9 @@ TYPES: dict[str, tuple[type, ...]] = {
     "Boolean": (bool,),
 }
 MEMBERS = ("Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps")
+# The developer guide's examples leave the P out and write small letters: 30d, 5y, T16m, 30dT5h.
 DURATION = re.compile(
-    r"P(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"P?(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
     re.IGNORECASE,
 )
@@ -47,9 +48,12 @@ EXCEPTIONS = {
     "SageMaker.JOB_INTERNAL_ERROR",
     "SageMaker.CAPACITY_ERROR",
     "SageMaker.RESOURCE_LIMIT",
-    "Emr.RESOURCE_LIMIT",
 }
-MAX_ATTEMPTS, MAX_EXPIRY_MINUTES = 20, 14400
+OF_MODELS = {"Step.SERVICE_FAULT", "Step.THROTTLING"}
+"""The exceptions that steps know which make a model or a version of one, and start no job."""
+
+MAX_ATTEMPTS, MAX_EXPIRY_MINUTES, MAX_INTERVAL_SECONDS = 20, 14400, 43200
+"""As the SageMaker SDK's validators have them (sagemaker.workflow.retry)."""
 
 
 def parse(text: str) -> Definition:
@@ -236,9 +240,12 @@ def _duration(text: Any, path: str) -> timedelta:
     match = DURATION.fullmatch(text) if isinstance(text, str) else None
     parts = {name: int(value) for name, value in match.groupdict().items() if value} if match else {}
     if not parts:
-        raise InvalidDefinition(path, "must be an ISO 8601 duration such as P30D or PT1H")
+        raise InvalidDefinition(path, "must be an ISO 8601 duration such as P30D, 30d or T12H")
     days = parts.pop("years", 0) * 365 + parts.pop("months", 0) * 30 + parts.pop("days", 0)
-    return timedelta(days=days, **parts)
+    try:
+        return timedelta(days=days, **parts)
+    except OverflowError:
+        raise InvalidDefinition(path, "is longer than any result can be old") from None
 
 
 def _retries(item: dict[str, Any], path: str) -> tuple[RetryPolicy, ...]:
@@ -248,14 +255,15 @@ def _retries(item: dict[str, Any], path: str) -> tuple[RetryPolicy, ...]:
         where = f"{path}.RetryPolicies[{number}]"
         _object(policy, where, members)
         types = policy.get("ExceptionType")
-        types = types if isinstance(types, list) else [types]
+        types = types if isinstance(types, list) and types else [types]
+        allowed = OF_MODELS if item["Type"] in ("Model", "RegisterModel") else EXCEPTIONS
         for kind in types:
-            _one_of(kind, sorted(EXCEPTIONS), f"{where}.ExceptionType")
+            _one_of(kind, sorted(allowed), f"{where}.ExceptionType")
         attempts, minutes = policy.get("MaxAttempts"), policy.get("ExpireAfterMin")
-        if attempts is not None and minutes is not None:
-            raise InvalidDefinition(where, "only one of MaxAttempts and ExpireAfterMin can be given")
+        if (attempts is None) == (minutes is None):
+            raise InvalidDefinition(where, "exactly one of MaxAttempts and ExpireAfterMin must be given")
         for member, least, most in (
-            ("IntervalSeconds", 0, None),
+            ("IntervalSeconds", 0, MAX_INTERVAL_SECONDS),
             ("BackoffRate", 0, None),
             ("MaxAttempts", 1, MAX_ATTEMPTS),
             ("ExpireAfterMin", 0, MAX_EXPIRY_MINUTES),

@@ -44,6 +44,7 @@ class StepType:
 _QUALITY = ("CheckType", "ModelPackageGroupName", "SkipCheck", "RegisterNewBaseline", "FailOnViolation",
             "SuppliedBaselineStatistics", "SuppliedBaselineConstraints")  # fmt: skip
 _RETRIED = ("RetryPolicies",)
+"""Of the types that the developer guide's page on retry policies names; Lambda steps, checks, … take none."""
 _CACHED = ("CacheConfig",)
 
 EXECUTED: dict[str, StepType] = {
@@ -82,14 +83,14 @@ EXECUTED: dict[str, StepType] = {
         "CreateProcessingJob",
         "ProcessingJobName",
         own_properties=CHECK_PROPERTIES,
-        members=(*_QUALITY, *_RETRIED, *_CACHED),
+        members=(*_QUALITY, *_CACHED),
         required=("CheckType",),
     ),
     "ClarifyCheck": StepType(
         "CreateProcessingJob",
         "ProcessingJobName",
         own_properties=CHECK_PROPERTIES,
-        members=(*_QUALITY, "ModelName", *_RETRIED, *_CACHED),
+        members=(*_QUALITY, "ModelName", *_CACHED),
         required=("CheckType",),
     ),
     "Fail": StepType(),

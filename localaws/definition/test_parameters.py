@@ -18,7 +18,6 @@ def bind(read, fail):
     ("kind", "given", "expected"),
     [
         ("String", "text", "text"),
-        ("String", "", ""),
         ("String", "7", "7"),
         ("Integer", "7", 7),
         ("Integer", "-7", -7),
@@ -37,7 +36,8 @@ def test_a_value_has_its_parameters_type(bind, kind, given, expected):
 
 
 @pytest.mark.parametrize(
-    ("kind", "default"), [("String", "x"), ("Integer", 3), ("Float", 3), ("Float", 0.5), ("Boolean", False)]
+    ("kind", "default"),
+    [("String", "x"), ("String", ""), ("Integer", 3), ("Float", 3), ("Float", 0.5), ("Boolean", False)],
 )
 def test_a_default_has_its_parameters_type(bind, kind, default):
     value = bind(Type=kind, DefaultValue=default)
@@ -49,7 +49,8 @@ def test_a_default_has_its_parameters_type(bind, kind, default):
     [
         ("Integer", "0.5", "must be a whole number."),
         ("Integer", "x", "must be a whole number."),
-        ("Integer", "", "must be a whole number."),
+        ("Integer", "", r'is empty: \[string "" is too short \(length: 0, required minimum: 1\)\]'),
+        ("String", "", r'is empty: \[string "" is too short \(length: 0, required minimum: 1\)\]'),
         ("Integer", " 7", "must be a whole number."),
         ("Integer", "1_000", "must be a whole number."),
         ("Integer", "٣", "must be a whole number."),

@@ -138,11 +138,11 @@ def test_an_enums_values_are_told(read, processing):
 
 def test_a_reference_may_stand_for_any_value(read, processing):
     step = processing()
-    count = {"Get": "Parameters.Count"}
-    step["Arguments"]["ProcessingResources"]["ClusterConfig"] |= {"InstanceCount": count, "InstanceType": count}
+    count, text = {"Get": "Parameters.Count"}, {"Get": "Parameters.Text"}
+    step["Arguments"]["ProcessingResources"]["ClusterConfig"] |= {"InstanceCount": count, "InstanceType": text}
     step["Arguments"]["Environment"] = {"A": {"Std:Join": {"Values": [count, "x"]}}}
-    step["Arguments"]["RoleArn"] = count
-    read(step, Parameters=[{"Name": "Count", "Type": "Integer"}])
+    step["Arguments"]["RoleArn"] = text
+    read(step, Parameters=[{"Name": "Count", "Type": "Integer"}, {"Name": "Text"}])
 
 
 def test_a_name_that_the_pipeline_makes_up_may_be_given(read, processing):
@@ -177,6 +177,16 @@ def test_everything_of_a_step_is_read(read, processing, fail):
         ("P2W", timedelta(weeks=2)),
         ("P1M", timedelta(days=30)),
         ("P1Y", timedelta(days=365)),
+        ("30d", timedelta(days=30)),
+        ("5y", timedelta(days=5 * 365)),
+        ("T16m", timedelta(minutes=16)),
+        ("16m", timedelta(days=16 * 30)),
+        ("30dT5h", timedelta(days=30, hours=5)),
+        ("30DT5h", timedelta(days=30, hours=5)),
+        ("T12H", timedelta(hours=12)),
+        ("PT1h", timedelta(hours=1)),
+        ("2w", timedelta(weeks=2)),
+        ("P0D", timedelta()),
     ],
 )
 def test_an_expiry_is_an_iso_duration(read, processing, text, expected):
@@ -184,11 +194,16 @@ def test_an_expiry_is_an_iso_duration(read, processing, text, expected):
     assert read(step).steps["Process"].cache_config.expire_after == expected
 
 
-@pytest.mark.parametrize("text", ["", "P", "PT", "30D", "1h", 30, "P-1D", "P1.5D", ["P1D"]])
+@pytest.mark.parametrize("text", ["", "P", "PT", "T", "1h", "d", "5", "5 d", 30, "P-1D", "P1.5D", ["P1D"]])
 def test_an_expiry_that_isnt_one_is_refused(read, processing, text):
     path, message = refused(read, processing(CacheConfig={"Enabled": True, "ExpireAfter": text}))
     assert path == "Steps.Process.CacheConfig.ExpireAfter"
-    assert message == "must be an ISO 8601 duration such as P30D or PT1H"
+    assert message == "must be an ISO 8601 duration such as P30D, 30d or T12H"
+
+
+def test_an_expiry_beyond_all_time_is_refused(read, processing):
+    path, message = refused(read, processing(CacheConfig={"Enabled": True, "ExpireAfter": f"{'9' * 30}y"}))
+    assert path == "Steps.Process.CacheConfig.ExpireAfter" and message == "is longer than any result can be old"
 
 
 def test_without_expiry_a_result_is_kept_at_any_age(read, processing):
@@ -210,8 +225,8 @@ def test_without_expiry_a_result_is_kept_at_any_age(read, processing):
             RetryPolicy(("SageMaker.CAPACITY_ERROR",), 5, 1.5, None, 9),
         ),
         (
-            {"ExceptionType": ["Step.SERVICE_FAULT", "SageMaker.JOB_INTERNAL_ERROR"]},
-            RetryPolicy(("Step.SERVICE_FAULT", "SageMaker.JOB_INTERNAL_ERROR")),
+            {"ExceptionType": ["Step.SERVICE_FAULT", "SageMaker.JOB_INTERNAL_ERROR"], "MaxAttempts": 1},
+            RetryPolicy(("Step.SERVICE_FAULT", "SageMaker.JOB_INTERNAL_ERROR"), max_attempts=1),
         ),
         (
             {"ExceptionType": ["SageMaker.RESOURCE_LIMIT"], "MaxAttempts": 20, "IntervalSeconds": 0},
@@ -226,22 +241,30 @@ def test_retry_policies_are_read(read, processing, policy, expected):
 @pytest.mark.parametrize(
     ("change", "path", "sentence"),
     [
-        ({"ExceptionType": ["Any"]}, ".ExceptionType", "must be one of Emr.RESOURCE_LIMIT, SageMaker.CAPACITY_ERROR"),
-        ({"ExceptionType": [[]]}, ".ExceptionType", "must be one of Emr.RESOURCE_LIMIT, SageMaker.CAPACITY_ERROR"),
-        ({"ExceptionType": None}, ".ExceptionType", "must be one of Emr.RESOURCE_LIMIT, SageMaker.CAPACITY_ERROR"),
+        ({"ExceptionType": ["Any"]}, ".ExceptionType", "must be one of SageMaker.CAPACITY_ERROR"),
+        ({"ExceptionType": []}, ".ExceptionType", "must be one of SageMaker.CAPACITY_ERROR"),
+        ({"ExceptionType": "Emr.RESOURCE_LIMIT"}, ".ExceptionType", "must be one of SageMaker.CAPACITY_ERROR"),
+        ({"ExceptionType": [[]]}, ".ExceptionType", "must be one of SageMaker.CAPACITY_ERROR"),
+        ({"ExceptionType": None}, ".ExceptionType", "must be one of SageMaker.CAPACITY_ERROR"),
         ({"MaxAttempts": 0}, ".MaxAttempts", "must be a number of at least 1, at most 20"),
         ({"MaxAttempts": 21}, ".MaxAttempts", "must be a number of at least 1, at most 20"),
         ({"MaxAttempts": True}, ".MaxAttempts", "must be a number of at least 1, at most 20"),
         ({"MaxAttempts": "3"}, ".MaxAttempts", "must be a number of at least 1, at most 20"),
-        ({"ExpireAfterMin": 14401}, ".ExpireAfterMin", "must be a number of at least 0, at most 14400"),
+        (
+            {"MaxAttempts": None, "ExpireAfterMin": 14401},
+            ".ExpireAfterMin",
+            "must be a number of at least 0, at most 14400",
+        ),
         ({"IntervalSeconds": -1}, ".IntervalSeconds", "must be a number of at least 0"),
+        ({"IntervalSeconds": 43201}, ".IntervalSeconds", "must be a number of at least 0, at most 43200"),
+        ({"MaxAttempts": None}, "", "exactly one of MaxAttempts and ExpireAfterMin must be given"),
         ({"BackoffRate": "2"}, ".BackoffRate", "must be a number of at least 0"),
-        ({"MaxAttempts": 1, "ExpireAfterMin": 1}, "", "only one of MaxAttempts and ExpireAfterMin can be given"),
+        ({"MaxAttempts": 1, "ExpireAfterMin": 1}, "", "exactly one of MaxAttempts and ExpireAfterMin must be given"),
         ({"Attempts": 1}, ".Attempts", "is unknown"),
     ],
 )
 def test_a_retry_policy_that_isnt_right_is_refused(read, processing, change, path, sentence):
-    policy = {"ExceptionType": ["Step.THROTTLING"], **change}
+    policy = {"ExceptionType": ["Step.THROTTLING"], "MaxAttempts": 2, **change}
     found, message = refused(read, processing(RetryPolicies=[policy]))
     assert found == f"Steps.Process.RetryPolicies[0]{path}" and message.startswith(sentence)
 

@@ -140,6 +140,21 @@ def test_properties_that_a_type_doesnt_have_are_refused(read, fail, kind):
             "must be one of String, Integer, Float, Boolean",
         ),
         ("Lambda", {"RetryPolicies": []}, ".RetryPolicies", "is unknown"),
+        ("Callback", {"RetryPolicies": []}, ".RetryPolicies", "is unknown"),
+        ("Condition", {"RetryPolicies": []}, ".RetryPolicies", "is unknown"),
+        ("Fail", {"RetryPolicies": []}, ".RetryPolicies", "is unknown"),
+        ("QualityCheck", {"RetryPolicies": []}, ".RetryPolicies", "is unknown"),
+        ("ClarifyCheck", {"RetryPolicies": []}, ".RetryPolicies", "is unknown"),
+        *[
+            (
+                kind,
+                {"RetryPolicies": [{"ExceptionType": [exception], "MaxAttempts": 2}]},
+                ".RetryPolicies[0].ExceptionType",
+                "must be one of Step.SERVICE_FAULT, Step.THROTTLING",
+            )
+            for kind in ("Model", "RegisterModel")
+            for exception in ("SageMaker.CAPACITY_ERROR", "SageMaker.JOB_INTERNAL_ERROR", "SageMaker.RESOURCE_LIMIT")
+        ],
         ("Callback", {"SqsQueueUrl": 1}, ".SqsQueueUrl", "must be a text or a reference"),
         ("Callback", {"SqsQueueUrl": ...}, "", "SqsQueueUrl is missing"),
         ("Fail", {"Arguments": {}}, ".Arguments", "ErrorMessage is missing"),
@@ -161,6 +176,13 @@ def test_what_a_type_doesnt_take_is_refused(read, kind, change, path, sentence):
         read(step, Parameters=PARAMETERS)
     assert caught.value.path == f"Steps.Step{path}"
     assert caught.value.message.startswith(sentence)
+
+
+@pytest.mark.parametrize("kind", ["Processing", "Training", "Transform", "Tuning", "Model", "RegisterModel"])
+def test_retry_policies_stand_where_the_developer_guide_has_them(read, kind):
+    policies = [{"ExceptionType": ["Step.SERVICE_FAULT"], "ExpireAfterMin": 5}]
+    step = read({"Name": "Step", "Type": kind, **STEPS[kind], "RetryPolicies": policies}, Parameters=PARAMETERS)
+    assert step.steps["Step"].retry_policies[0].expire_after_minutes == 5
 
 
 def test_what_is_null_is_absent(read):

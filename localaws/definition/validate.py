@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from localaws import wire
-from localaws.definition import shapes
+from localaws.definition import shapes, types
 from localaws.definition.model import Definition, Step
 from localaws.definition.references import Key, Reference, gets, is_reference
 from localaws.definition.shapes import Problem
@@ -39,6 +39,8 @@ def problems(definition: Definition) -> Iterator[Problem]:
         for file in step.property_files.values():
             if (outputs := _outputs(step)) is not None and file.output_name not in outputs:
                 yield f"{path}.PropertyFiles", f"{file.output_name} isn't an output of the step"
+    for step in definition.steps.values():
+        yield from types.problems(step, definition, f"Steps.{step.name}.Arguments")
     yield from _functions(definition.experiment_config, "PipelineExperimentConfig")
     for place, reference in gets(definition.experiment_config or {}, "PipelineExperimentConfig"):
         if reference.root == "Steps" or (wrong := _wrong_variable(reference, definition, None)):
