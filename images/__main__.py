@@ -40,15 +40,20 @@ def push(options: argparse.Namespace) -> None:
 
 
 def registries(options: argparse.Namespace) -> None:
-    """Start or stop the local registries that stand in for the accounts' ECR."""
+    """Start or stop the local registries that stand in for the accounts' ECR, or take those of docker-compose.yml."""
     from images import registries as local
     from pipeline import settings
 
     if options.action == "down":
         local.down()
         return
-    accounts = [settings.load(name, local=True) for name in ("dev", "prod")]
-    for host, address in local.up({one.account: local.host(one.account, one.region) for one in accounts}).items():
+    accounts = {name: settings.load(name, local=True) for name in ("dev", "prod")}
+    hosts = {name: local.host(one.account, one.region) for name, one in accounts.items()}
+    if options.action == "compose":
+        found = local.compose(hosts)
+    else:
+        found = local.up({accounts[name].account: host for name, host in hosts.items()})
+    for host, address in found.items():
         print(host, address)
 
 
@@ -123,7 +128,7 @@ def _arguments() -> argparse.Namespace:
     pushing = command(push)
     pushing.add_argument("--environment", default="dev", choices=("dev", "prod"))
     pushing.add_argument("steps", nargs="*", metavar="STEP", help="default: all")
-    command(registries).add_argument("action", choices=("up", "down"))
+    command(registries).add_argument("action", choices=("up", "down", "compose"))
     for function in (sizes, lint, sbom, scan):
         command(function)
     command(clean)

@@ -44,7 +44,10 @@ def push(engine: Engine, environment: str, steps: list[str] | None = None) -> di
     local = registries.endpoints().get(host)
     if local is None:
         if settings.is_local():
-            raise NotBuilt(f"No registry stands in for {host}; start it with `python -m images registries up`")
+            raise NotBuilt(
+                f"No registry stands in for {host}; `.venv/bin/python -m images registries compose` takes those of "
+                "`docker compose up`, `… registries up` starts others"
+            )
         _log_in(engine, account, host)
     digests = {}
     for step in steps or layers.steps():

@@ -8,6 +8,7 @@ written as image:registry:2.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -28,6 +29,8 @@ from images.layers import ROOT
 STATE = ROOT / ".baton/registries"
 PUBLIC_IMAGE = "image:registry:2"
 READY_SECONDS = 30
+COMPOSE_PORTS = {"dev": 5011, "prod": 5033}
+"""Those of docker-compose.yml."""
 OWN_HEADER = "X-Baton-Registry"
 
 
@@ -95,7 +98,7 @@ class Registry:
             connection.request("GET", "/v2/")
             answer = connection.getresponse()
             return state["address"] if answer.headers[OWN_HEADER] == state["word"] else None
-        except (OSError, http.client.HTTPException):
+        except (OSError, ValueError, http.client.HTTPException):
             return None
         finally:
             connection.close()
@@ -161,7 +164,36 @@ def up(accounts: Mapping[str, str]) -> dict[str, str]:
     Raises:
         NotBuilt: one of them can't be started.
     """
-    addresses = {name: Registry(STATE / account).start() for account, name in accounts.items()}
+    return _noted({name: Registry(STATE / account).start() for account, name in accounts.items()})
+
+
+def compose(hosts: Mapping[str, str]) -> dict[str, str]:
+    """Note the registries that docker-compose.yml serves; `hosts` gives each environment's host in AWS.
+
+    Raises:
+        NotBuilt: nothing answers on one of their ports (REGISTRY_DEV_PORT, REGISTRY_PROD_PORT).
+    """
+    addresses = {}
+    for environment, host_in_aws in hosts.items():
+        variable = f"REGISTRY_{environment.upper()}_PORT"
+        address = f"127.0.0.1:{os.environ.get(variable) or COMPOSE_PORTS[environment]}"
+        if not answers(address):
+            raise NotBuilt(f"No registry answers on {address}; `docker compose up --wait` starts it ({variable})")
+        addresses[host_in_aws] = address
+    return _noted(addresses)
+
+
+def answers(address: str) -> bool:
+    """Whether a registry answers on an address."""
+    try:
+        with contextlib.closing(http.client.HTTPConnection(address, timeout=5)) as connection:
+            connection.request("GET", "/v2/")
+            return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _noted(addresses: dict[str, str]) -> dict[str, str]:
     file().parent.mkdir(parents=True, exist_ok=True)
     file().with_suffix(".new").write_text(json.dumps(addresses, indent=2) + "\n")
     file().with_suffix(".new").replace(file())

@@ -7,6 +7,7 @@ import contextlib
 import io
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -47,7 +48,25 @@ def _parser() -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=words)
         added.add_argument("--port", type=int, default=PORT)
         added.set_defaults(run=run)
+    added = commands.add_parser("begin", help="make what `up` makes, in the local accounts at AWS_ENDPOINT_URL")
+    added.set_defaults(run=_begin)
     return parser
+
+
+def _begin(_: argparse.Namespace) -> None:
+    address, runtime = os.environ.get("AWS_ENDPOINT_URL"), os.environ.get("BATON_RUNTIME", "process")
+    if not address:
+        raise WentWrong("AWS_ENDPOINT_URL isn't set: it says where the local accounts answer.")
+    life = Life(address, lambda line: print(line, file=sys.stderr), runtime)
+    life.resources()
+    if runtime == "docker":
+        pushed = subprocess.run([sys.executable, "-m", "images", "push", "--environment", "dev"], cwd=ROOT)
+        if pushed.returncode:
+            raise WentWrong("The images could not be pushed.")
+    life.build()
+    life.promote()
+    life.put_labelled()
+    print(f"Next: {NEXT}", file=sys.stderr)
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -224,6 +224,38 @@ def test_a_function_runs_in_its_role_and_its_log_metrics_and_dead_letters_are_th
         time.sleep(0.1)
 
 
+def test_functions_that_run_elsewhere_get_the_endpoint_into_their_environment(emulator, tmp_path):
+    address = "http://localaws:4566"
+    with serving(tmp_path, "--emulator", emulator, "--emulator-functions", address) as own:
+        account = Account(own)
+        functions = account.client("lambda")
+        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr("code.py", FORWARDS)
+        functions.create_function(
+            FunctionName="elsewhere",
+            Runtime="python3.12",
+            Handler="code.handler",
+            Role=account.role("elsewhere", trust=trust),
+            Code={"ZipFile": content.getvalue()},
+        )
+
+        def variables():
+            return functions.get_function_configuration(FunctionName="elsewhere")["Environment"]["Variables"]
+
+        assert variables() == {"AWS_ENDPOINT_URL": address}
+        while functions.get_function_configuration(FunctionName="elsewhere")["State"] == "Pending":
+            time.sleep(0.1)
+        for given, right in (
+            ({"Environment": {"Variables": {"A": "1"}}}, {"A": "1", "AWS_ENDPOINT_URL": address}),
+            ({"Timeout": 5}, {"A": "1", "AWS_ENDPOINT_URL": address}),
+            ({"Environment": {"Variables": {"AWS_ENDPOINT_URL": "http://own"}}}, {"AWS_ENDPOINT_URL": "http://own"}),
+        ):
+            functions.update_function_configuration(FunctionName="elsewhere", **given)
+            assert variables() == right
+
+
 def test_repositories_and_their_images_are_answered(account):
     ecr = account.client("ecr")
     uri = ecr.create_repository(repositoryName="own/image")["repository"]["repositoryUri"]
