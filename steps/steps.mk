@@ -14,3 +14,7 @@ soak: soak/models
 .PHONY: soak/models
 soak/models: | $(UV) ## give infer's loader thousands of whole but wrong models: each is refused in a sentence, or answers rightly
 	@FUZZ=3000 $(UV) run --quiet --isolated --locked --no-default-groups --package baton-infer --group test pytest -q -s steps/infer/test_broken_models.py
+
+.PHONY: bench/model
+bench/model: .venv/.ready .venvs/infer/.ready ## score 5 MB payloads, single rows and a file beside uvicorn, gunicorn, MLflow and Polars
+	@$(PY) -m bench.model

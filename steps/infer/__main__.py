@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from pathlib import Path
 
 from steps.common import failure, log, paths
 from steps.common.failure import StepFailed
@@ -14,26 +15,24 @@ SHUTDOWN = 25
 @failure.entry_point(None)
 def main() -> int:
     """Load the model and serve it until SIGTERM."""
+    if sys.argv[1:2] == ["score"]:
+        return score(sys.argv[2:])
     if sys.argv[1:] not in ([], ["serve"]):
-        raise StepFailed(f"argument {sys.argv[1]}: this image only knows `serve`.")
+        raise StepFailed(f"argument {sys.argv[1]}: this image only knows `serve` and `score`.")
     port = os.environ.get("SAGEMAKER_BIND_TO_PORT") or "8080"
     if not port.isdecimal() or not 0 < int(port) < 1 << 16:
         raise StepFailed("SAGEMAKER_BIND_TO_PORT: not a port number.")
 
     # A container is reached through its own network; a plain process only from its own machine.
     host = "127.0.0.1" if os.environ.get(paths.ROOT_VARIABLE) else "0.0.0.0"
-    # Processes share the work, not threads; and OpenMP's threads would not survive a fork.
-    os.environ["OMP_NUM_THREADS"] = "1"
     # The heavy imports wait until the cheap checks are done.
     import uvicorn
 
     from steps.infer import pool
-    from steps.infer.scoring import Model
     from steps.infer.server import Application
 
-    model, workers = Model(paths.root() / "model"), pool.cores()
     with _listener(host, int(port)) as listener:
-        executor = pool.start(model, workers)
+        executor, workers = pool.start(paths.root() / "model")
         config = uvicorn.Config(
             Application(executor, workers),
             log_level="warning",
@@ -43,6 +42,22 @@ def main() -> int:
         )
         log.info(f"Serving on port {port}.")
         uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def score(arguments: list[str]) -> int:
+    """Score a file: what came, what goes, by names that tell their types."""
+    if len(arguments) != 2:
+        raise StepFailed("score: takes the file of rows and the file of answers.")
+    from steps.infer import files, pool
+
+    source, goal = map(Path, arguments)
+    files.kind(source), files.kind(goal)
+    executor, workers = pool.start(paths.root() / "model")
+    rejected = files.score(source, goal, executor, workers)
+    executor.shutdown()
+    if rejected:
+        log.info(f"{rejected} row{'s'[rejected == 1 :]} of {source.name} rejected in all.")
     return 0
 
 

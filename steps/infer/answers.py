@@ -6,7 +6,9 @@ A line that was seen is neither parsed nor scored again while it is remembered.
 
 import codecs
 import json
+import mmap
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 
@@ -22,8 +24,8 @@ BLOCK = 1 << 20
 REMEMBERED = 32 << 20
 """Bytes of lines and answers that a process keeps."""
 
-LOOKED_AT = 2000
-"""Lines of a block that tell whether its lines repeat."""
+ENOUGH, LOOKED_AT = 50_000, 1000
+"""Remembered lines that are enough to tell, by so many lines of a block, whether lines repeat at all."""
 
 NAMED = 20
 """Rejected rows of a payload that the log names one by one."""
@@ -69,9 +71,11 @@ class Answers:
 
     def _texts(self, lines: list[bytes], taken: str) -> tuple[list[bytes], dict[bytes, str]]:
         """Return each line's probability as text, `nan` where it is rejected, and why by the line."""
-        sample = lines[:: len(lines) // LOOKED_AT + 1]
         known = self._known[taken]
-        if len(lines) > LOOKED_AT and sum(line not in known for line in dict.fromkeys(sample)) * 2 > len(sample):
+        with suppress(KeyError):
+            return list(map(known.__getitem__, lines)), self._why[taken]
+        sample = lines[:: len(lines) // LOOKED_AT + 1]
+        if len(known) > ENOUGH and sum(line in known for line in sample) * 4 < len(sample):
             texts, wrong = self._score(lines, taken)
             return texts, {lines[place]: reason for place, reason in wrong.items()}
         distinct = dict.fromkeys(lines)
@@ -91,23 +95,23 @@ class Answers:
     def _score(self, lines: list[bytes], taken: str) -> tuple[list[bytes], dict[int, str]]:
         """Return each line's probability as text, and what is wrong by the line's place."""
         score = self._model.score_objects if taken == JSON_LINES else self._model.score
-        scores = score([line.decode() for line in lines])
+        scores = score(b"\n".join(lines).decode(errors="surrogateescape").split("\n"))
         return decimals(scores.probabilities), {reject.row - 1: reject.reason for reject in scores.rejected}
 
 
 def decimals(probabilities: np.ndarray) -> list[bytes]:
-    """Return the shortest decimals that stand for the probabilities."""
-    return [str(value).encode() for value in probabilities]
+    """Return decimals of nine digits, which stand for a float32 exactly."""
+    return (b"%.9g\n" * len(probabilities) % tuple(probabilities.tolist())).split()
 
 
-def blocks(body: bytearray) -> Iterator[tuple[int, bytes]]:
+def blocks(body: bytearray | mmap.mmap, begin: int = 0) -> Iterator[tuple[int, bytes]]:
     """Yield whole lines of a payload, about BLOCK bytes at once, with the number of their first row."""
-    begin, row = 0, 1
+    row = 1
     while begin < len(body):
         end = begin + BLOCK
         if end < len(body):
             end = body.rfind(b"\n", begin, end) + 1 or (body.find(b"\n", end) + 1 or len(body))
-        block = bytes(memoryview(body)[begin : min(end, begin + BLOCK)])
+        block = bytes(body[begin : min(end, begin + BLOCK)])
         if end > begin + BLOCK and end <= len(body):  # No row is that long; what it ends with is no number either.
             block += b"\0\n"
         yield row, block

@@ -9,7 +9,6 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 from steps.infer.answers import Answers
-from steps.infer.scoring import Model
 
 MOST = 8
 """Processes; beyond, the one that speaks HTTP can't feed more."""
@@ -36,19 +35,26 @@ def cores() -> int:
     return min(count, MOST)
 
 
-def start(model: Model, workers: int) -> Executor:
-    """Return the processes, forked after the model was loaded: they share its memory.
+def start(folder: Path) -> tuple[Executor, int]:
+    """Load a model archive and return the processes that score with it, and how many they are.
 
-    One processor gets a thread instead. Call it before there are threads.
+    They are forked after the model was loaded, so that they share its memory; one processor gets a thread instead.
+    Call it before there are threads.
+
+    Raises:
+        StepFailed: the archive holds no sound model.
     """
     global _answers
-    _answers = Answers(model)
+    # Processes share the work, not threads; and OpenMP's threads would not survive a fork.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    from steps.infer.scoring import Model
+
+    _answers, workers = Answers(Model(folder)), cores()
     if workers == 1:
-        return ThreadPoolExecutor(1)
+        return ThreadPoolExecutor(1), 1
     executor = ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _begin, (os.getpid(),))
-    # All are forked at the first task.
-    executor.submit(os.getpid).result()
-    return executor
+    executor.submit(os.getpid).result()  # All are forked at the first task.
+    return executor, workers
 
 
 def _begin(parent: int) -> None:

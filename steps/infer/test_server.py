@@ -179,7 +179,7 @@ def test_a_truncated_archive_does_not_start(archive, name):
 
 def test_settings_that_cannot_be(archive):
     job = Job(archive.parent)
-    assert job.run("infer", "train") == (1, "argument train: this image only knows `serve`.\n")
+    assert job.run("infer", "train") == (1, "argument train: this image only knows `serve` and `score`.\n")
     for port in ("eighty", "0", "65536"):
         code, output = job.run("infer", "serve", SAGEMAKER_BIND_TO_PORT=port)
         assert (code, output) == (1, "SAGEMAKER_BIND_TO_PORT: not a port number.\n")

@@ -1,0 +1,1 @@
+"""How fast infer scores, beside its peers."""
