@@ -1,6 +1,7 @@
 """What stands in for SageMaker's XGBoost image does what that image does, by its tag."""
 
 import json
+import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -38,8 +39,17 @@ class Job:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content if isinstance(content, str) else json.dumps(content))
 
-    def ask(self, body):
-        headers = {"Content-Type": "text/csv", "Accept": "text/csv"}
+    def serve(self, **more):
+        self.start("serve", serving=True, **more)
+        while self.handle.wait(0.02) is None:
+            try:
+                urllib.request.urlopen(f"http://{self.handle.address}/ping").close()
+                return
+            except OSError:
+                continue
+
+    def ask(self, body, content_type="text/csv"):
+        headers = {"Content-Type": content_type, "Accept": "text/csv"}
         request = urllib.request.Request(f"http://{self.handle.address}/invocations", body, headers)
         try:
             with urllib.request.urlopen(request) as answer:
@@ -79,14 +89,8 @@ def served(trained, tmp_path):
         job = Job(tmp_path, tag)
         job.root.mkdir()
         (job.root / "model").symlink_to(trained(tag))
-        job.start("serve", serving=True)
+        job.serve()
         started.append(job)
-        while job.handle.wait(0.02) is None:
-            try:
-                urllib.request.urlopen(f"http://{job.handle.address}/ping").close()
-                break
-            except OSError:
-                continue
         return job
 
     yield serve
@@ -138,6 +142,39 @@ def test_versions_are_read_from_an_xgboost_images_tag_alone():
         URI.format("latest"),
     ):
         assert version(other) is None
+
+
+def test_a_script_reads_payloads_with_the_images_own_functions(trained, tmp_path):
+    if not namespaces.own_root():
+        pytest.skip("this system lets nobody make a mount namespace, so there is no private /opt/ml")
+    job = Job(tmp_path, "1.7-1")
+    shutil.copytree(trained("1.7-1"), job.root / "model")
+    job.write({"model/code/inference.py": SCRIPT})
+    job.serve(environment={"SAGEMAKER_PROGRAM": "inference.py"})
+    try:
+        assert job.ask(b"1,2\n3,4\n") == (200, "2 2")
+        assert job.ask(b"0 1:5 2:1\n", "text/libsvm") == (200, "1 3")
+        assert job.ask(b"a,b\n1,2\n")[0] == 500
+    finally:
+        job.handle.remove()
+
+
+SCRIPT = """
+import os, xgboost
+from sagemaker_xgboost_container import encoder
+
+def model_fn(folder):
+    return xgboost.Booster(model_file=os.path.join(folder, "xgboost-model"))
+
+def input_fn(body, content_type):
+    return encoder.decode(body, content_type)
+
+def predict_fn(data, model):
+    return f"{data.num_row()} {data.num_col()}"
+
+def output_fn(prediction, accept):
+    return prediction
+"""
 
 
 def test_a_module_that_the_stand_in_lacks_is_named(tmp_path):

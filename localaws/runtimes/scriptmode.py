@@ -10,7 +10,8 @@ from pathlib import Path
 from localaws.runtimes.base import ML, Container
 
 PROGRAM = Path(__file__).with_name("toolkit.py")
-BESIDE = ("toolkit_rows.py", "toolkit_xgboost.py")
+BESIDE = ("toolkit_rows.py", "toolkit_xgboost.py", "sagemaker_xgboost_container/__init__.py",
+          "sagemaker_xgboost_container/encoder.py")  # fmt: skip
 IMAGE = "LOCALAWS_IMAGE"
 """The variable that tells the toolkit which image it stands for."""
 
@@ -22,7 +23,8 @@ def install(root: Path) -> str:
     folder = root / "toolkit"
     folder.mkdir(parents=True, exist_ok=True)
     for name in (PROGRAM.name, *BESIDE):
-        shutil.copyfile(PROGRAM.with_name(name), folder / name)
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(PROGRAM.parent / name, folder / name)
     return f"{ML}/toolkit/{PROGRAM.name}"
 
 

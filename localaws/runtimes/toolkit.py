@@ -217,7 +217,8 @@ def training_environment(hyperparameters, own, program):
     values["training_env"] = {**values, "channel_input_dirs": folders, "hyperparameters": own}
     values.update({f"channel_{name}": folder for name, folder in folders.items()})
     values.update({f"hp_{name}": value for name, value in own.items()})
-    path = os.pathsep.join(filter(None, [str(CODE), str(PACKAGES), os.environ.get("PYTHONPATH")]))
+    own = str(Path(__file__).parent) if image.version() else None
+    path = os.pathsep.join(filter(None, [str(CODE), str(PACKAGES), os.environ.get("PYTHONPATH"), own]))
     return {**{f"SM_{name.upper()}": as_text(value) for name, value in values.items()}, "PYTHONPATH": path}
 
 
