@@ -21,10 +21,11 @@ import boto3
 import botocore.session
 from botocore.loaders import Loader
 
-from functions import package
+from functions import conftest_seals, package
 from functions.common import context as contexts
 from functions.common import contract
 from functions.common.context import AccountContext
+from functions.common.seals import Record
 
 ROOT = Path(__file__).parent.parent
 DIGEST = "sha256:" + "0" * 64
@@ -129,9 +130,16 @@ class World:
 
     def act_as(self, function: str) -> None:
         """Let the code under test have the role of a function, with the policies that it really gets."""
-        role = self.role(function, function, "function")
-        keys = self.prod("sts").assume_role(RoleArn=role, RoleSessionName="function")["Credentials"]
-        contexts.use(session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]))
+        self.role(function, function, "function")
+        contexts.use(self._session_of(function))
+
+    def client_of(self, role: str, service: str) -> Any:
+        """Return a client of a role's session."""
+        return self._session_of(role).client(service, endpoint_url=self._address)
+
+    def _session_of(self, role: str) -> Any:
+        keys = self.prod("sts").assume_role(RoleArn=self._arn(role), RoleSessionName="tests")["Credentials"]
+        return session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
 
     def close(self) -> None:
         """Stop what still runs."""
@@ -156,8 +164,9 @@ class World:
             "models_bucket": context.models_bucket,
         }
 
-    def _policy(self, name: str) -> str:
-        text = Template((ROOT / "policies" / f"{name}.json").read_text()).safe_substitute(self._variables())
+    def _policy(self, name: str, registry: bool = False) -> str:
+        variables = self._variables() | ({"account_id": self.context.registry_account} if registry else {})
+        text = Template((ROOT / "policies" / f"{name}.json").read_text()).safe_substitute(variables)
         return json.dumps(json.loads(text))
 
     def _arn(self, role: str) -> str:
@@ -193,11 +202,25 @@ class World:
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
             if policy:
                 s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+        for key in ("baseline/x.json", "prod/model.tar.gz"):
+            self.registry("s3").put_object(Bucket=self.context.models_bucket, Key=key, Body=key.encode())
 
     def _keys(self) -> None:
         kms = self.prod("kms")
         self.key = kms.create_key()["KeyMetadata"]["Arn"]
         kms.create_alias(AliasName=f"alias/{self.context.project}-data", TargetKeyId=self.key)
+        self.signing_key()
+
+    def signing_key(self) -> str:
+        """Make a key that signs approvals, and give it the alias; return its ARN."""
+        kms, alias = self.registry("kms"), f"alias/{self.context.project}-approvals"
+        arn = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+        kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=self._policy("key-approvals", registry=True))
+        try:
+            kms.create_alias(AliasName=alias, TargetKeyId=arn)
+        except kms.exceptions.AlreadyExistsException:
+            kms.update_alias(AliasName=alias, TargetKeyId=arn)
+        return arn
 
     def mailbox(self) -> None:
         """Make the topic of notifications, with a queue that keeps notifications."""
@@ -267,15 +290,21 @@ class World:
         return found
 
     def version(
-        self, status: str = "Approved", image: str = "", baseline: bool = True, metrics: bool = False, **metadata: str
+        self,
+        status: str = "Approved",
+        image: str = "",
+        baseline: bool = True,
+        metrics: bool = False,
+        sealed: bool = True,
+        **metadata: str,
     ) -> str:
-        """Register a version in the registry account; return its ARN."""
+        """Register a version in the registry account, sealed, and signed if it is approved; return its ARN."""
         metric = {"ContentType": "application/json", "S3Uri": f"s3://{self.context.models_bucket}/baseline/x.json"}
         quality = {"ModelDataQuality": {"Statistics": metric, "Constraints": metric}} if baseline else {}
         if metrics:
             quality["ModelQuality"] = {"Statistics": metric}
         archive = f"s3://{self.context.models_bucket}/prod/model.tar.gz"
-        return self.registry("sagemaker").create_model_package(
+        arn = self.registry("sagemaker").create_model_package(
             ModelPackageGroupName=self.context.project,
             ModelApprovalStatus=status,
             InferenceSpecification={
@@ -286,6 +315,32 @@ class World:
             **({"DriftCheckBaselines": quality} if quality else {}),
             **({"CustomerMetadataProperties": metadata} if metadata else {}),
         )["ModelPackageArn"]
+        if sealed:
+            self.seal(arn)
+        if sealed and status == "Approved":
+            self.sign(arn)
+        return arn
+
+    def as_person(self) -> None:
+        """Let the code under test act as a person of the registry account."""
+        contexts.use(session(self.context.registry_account))
+
+    def seal(self, arn: str) -> Record:
+        """Seal a version by hand, as a person of the registry account does; return its record."""
+        with self._acting(session(self.context.registry_account)):
+            return conftest_seals.seal(self.context, arn)
+
+    def sign(self, arn: str) -> None:
+        """Sign a version's approval, as a person of the registry account does."""
+        with self._acting(session(self.context.registry_account)):
+            conftest_seals.sign(self.context, arn)
+
+    @contextlib.contextmanager
+    def _acting(self, chosen: Any) -> Iterator[None]:
+        before = boto3.DEFAULT_SESSION
+        contexts.use(chosen)
+        yield
+        contexts.use(before)
 
     def pipeline(self, part: str, *steps: dict) -> None:
         """Create or replace a pipeline of these steps."""

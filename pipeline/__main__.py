@@ -7,17 +7,20 @@ import dataclasses
 import getpass
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline import account, decisions, execution, model_quality, versions
+from pipeline import account, approvals, decisions, execution, model_quality, versions
 from pipeline import settings as configuration
 from pipeline.account import WrongAccount
 from pipeline.commands import NotPossible, Renamed, run_command
 from pipeline.difference import differences
 from pipeline.execution import DEFINITIONS, CannotStart, render
 from pipeline.release import Release, WrongRelease
+from pipeline.settings import Settings
 
 DEPLOY_ENVIRONMENTS = ("dev", "prod")
 OLDER_REQUEUE = "release-batch"
@@ -63,9 +66,14 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--model", "--version", type=int, required=True, action=Renamed, help="number of a version")
     added.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML; an earlier file is replaced")
 
-    added = command("approve", _approve, "approve a version in the registry", ())
-    added.add_argument("--model", "--version", type=int, required=True, action=Renamed, help="number of a version")
-    added.add_argument("--reason", required=True)
+    for name, run, does in (
+        ("approve", approvals.approve, "approve a version in the registry"),
+        ("seal", approvals.seal, "seal a version that was registered before versions were sealed"),
+        ("revoke", approvals.revoke, "take a version's approval away"),
+    ):
+        added = command(name, partial(_decide, run), does, ())
+        added.add_argument("--model", "--version", type=int, required=True, action=Renamed, help="number of a version")
+        added.add_argument("--reason", required=True)
 
     for name, run in (("requeue", _requeue), (OLDER_REQUEUE, _older_requeue)):
         added = command(name, run, "make a quarantined or failed batch pending again, and score it")
@@ -142,8 +150,8 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
-def _approve(options: argparse.Namespace) -> int:
-    print(decisions.approve(configuration.load("registry"), options.model, options.reason))
+def _decide(does: Callable[[Settings, int, str], str], options: argparse.Namespace) -> int:
+    print(does(configuration.load("registry"), options.model, options.reason))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What only people decide: approving a version, requeueing a batch; and what they look at for it."""
+"""What only people decide: requeueing a batch; and what they look at for it."""
 
 from __future__ import annotations
 
@@ -7,41 +7,24 @@ from rich.table import Table
 
 from functions.common import ledger, pending
 from functions.common.batches import arrivals
-from functions.common.context import LostRace, client
+from functions.common.context import LostRace
 from functions.common.failures import FunctionError
 from pipeline import account, execution, tables
 from pipeline.commands import NotPossible
 from pipeline.settings import Settings
-from pipeline.versions import described
 
 REASON_LIMIT = 1024
 """Characters that SageMaker keeps of an ApprovalDescription."""
 
 
-def _reason(text: str) -> str:
+def reason_of(text: str) -> str:
+    """Return a reason as it is kept. Raises NotPossible: there is none, or it is too long."""
     text = " ".join(text.split())
     if not text:
         raise NotPossible("--reason: a reason has to be given.")
     if len(text) > REASON_LIMIT:
         raise NotPossible(f"--reason: longer than {REASON_LIMIT} characters.")
     return text
-
-
-def approve(settings: Settings, version: int, reason: str) -> str:
-    """Approve a version of the group in the registry account; return its ARN.
-
-    Raises:
-        NotPossible: no reason is given, there is no such version, or it is approved already.
-    """
-    reason = _reason(reason)
-    package = described(settings, version)
-    if package["ModelApprovalStatus"] == "Approved":
-        raise NotPossible(f"version {version}: approved already ({package.get('ApprovalDescription', 'no reason')}).")
-    arn = package["ModelPackageArn"]
-    client("sagemaker").update_model_package(
-        ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription=reason
-    )
-    return arn
 
 
 def requeue(settings: Settings, batch: str, reason: str, by: str) -> str:
@@ -52,7 +35,7 @@ def requeue(settings: Settings, batch: str, reason: str, by: str) -> str:
     """
     if not batch:
         raise NotPossible("--batch: a batch has to be named.")
-    reason = _reason(reason)
+    reason = reason_of(reason)
     context = account.enter(settings)
     entry, etag = ledger.read(context, batch)
     if entry is None:

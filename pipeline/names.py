@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pipeline.settings import Settings
 
 STEPS = ("preprocess", "train", "evaluate", "monitor", "infer")
-FUNCTIONS = ("resolve", "record", "on_failure")
+FUNCTIONS = ("resolve", "seal", "record", "on_failure")
 PIPELINES = ("train", "inference", "quality")
 
 

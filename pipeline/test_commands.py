@@ -23,6 +23,10 @@ def definition(world, pipeline):
     return {name: value for name, value in described.items() if name not in ("ResponseMetadata", "LastRunTime")}
 
 
+TRAINS = {name: RELEASE.functions[name] for name in ("resolve", "seal")}
+"""The functions that the train pipeline names."""
+
+
 class TestRender:
     def test_it_prints_what_sagemaker_takes(self, run, manifest, prod):
         code, lines, _ = run("render", "train", "--environment", "prod", "--release", manifest)
@@ -92,7 +96,7 @@ class TestStart:
         present = definition(world, "train")
         assert '"VolumeSizeInGB": 77' in present["PipelineDefinition"]
         assert Release.of_definition(json.loads(present["PipelineDefinition"])) == Release(
-            RELEASE.version, RELEASE.git_commit, RELEASE.images, {"resolve": RELEASE.functions["resolve"]}
+            RELEASE.version, RELEASE.git_commit, RELEASE.images, TRAINS
         )
         assert present["PipelineDescription"] == f"Release 1.4.0, commit {RELEASE.git_commit}"
 
@@ -103,7 +107,7 @@ class TestStart:
         manifest.write_text(json.dumps(content | {"version": "1.5.0"}))
         assert self.start(run, "--release", manifest)[0] == 0
         found = Release.of_definition(json.loads(definition(world, "train")["PipelineDefinition"]))
-        assert (found.version, found.functions) == ("1.5.0", {"resolve": RELEASE.functions["resolve"]})
+        assert (found.version, found.functions) == ("1.5.0", TRAINS)
 
     def test_parameters_and_reason_reach_the_execution(self, run, world, manifest):
         _, (execution,), _ = self.start(

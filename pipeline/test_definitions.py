@@ -102,7 +102,7 @@ class TestBoth:
     def test_functions_are_named_by_published_version(self, pipeline, environment):
         for text in texts(rendered(pipeline, environment)):
             if ":lambda:" in text:
-                assert re.search(r":function:mammography-(resolve|record):\d+$", text)
+                assert re.search(r":function:mammography-(resolve|seal|record):\d+$", text)
 
     def test_each_step_has_a_role_of_its_own(self, pipeline, environment):
         account = load(environment, local=False).account
@@ -129,8 +129,8 @@ class TestBoth:
         variables = set(re.findall(r"\$\{(\w+)\}", json.dumps(rendered(pipeline, environment, Release()))))
         assert variables == {
             "train": {
-                "resolve_version", "preprocess_digest", "train_digest", "evaluate_digest", "monitor_digest",
-                "infer_digest", "release_version", "git_commit",
+                "resolve_version", "seal_version", "preprocess_digest", "train_digest", "evaluate_digest",
+                "monitor_digest", "infer_digest", "release_version", "git_commit",
             },
             "inference": {"resolve_version", "record_version", "monitor_digest"},
             "quality": {"resolve_version", "monitor_digest"},
@@ -179,7 +179,7 @@ class TestTrain:
         ]  # fmt: skip
         gate = steps(definition)["Gate"]["Arguments"]
         assert [(s["Name"], s["Type"]) for s in gate["IfSteps"]] == [
-            ("Baseline", "Processing"), ("Register", "RegisterModel"),
+            ("Baseline", "Processing"), ("Seal", "Lambda"), ("Register", "RegisterModel"),
         ]  # fmt: skip
         assert [(s["Name"], s["Type"]) for s in gate["ElseSteps"]] == [("MissedGate", "Fail")]
 
@@ -196,22 +196,39 @@ class TestTrain:
         champion = {entry["InputName"]: entry["S3Input"]["S3Uri"] for entry in inputs}["champion"]
         assert champion == {"Get": "Steps.ResolveChampion.OutputParameters['ModelDataUrl']"}
 
-    def test_register_carries_what_a_version_is_evaluated_and_watched_by(self):
+    def test_register_carries_the_sealed_copies_of_what_a_version_is_evaluated_and_watched_by(self):
         package = steps(rendered("train", "prod"))["Register"]["Arguments"]
-        statistics = "Steps.Baseline.ProcessingOutputConfig.Outputs['baseline'].S3Output.S3Uri"
-        evaluation = "Steps.Evaluate.ProcessingOutputConfig.Outputs['evaluation'].S3Output.S3Uri"
 
-        def locations(quality):
-            return {name: metric["S3Uri"]["Std:Join"]["Values"] for name, metric in quality.items()}
+        def sealed(quality):
+            return {name: metric["S3Uri"]["Get"] for name, metric in quality.items()}
+
+        def output(name):
+            return f"Steps.Seal.OutputParameters['{name}']"
 
         for holder in ("ModelMetrics", "DriftCheckBaselines"):
-            assert locations(package[holder]["ModelQuality"]) == {
-                "Statistics": [{"Get": evaluation}, "evaluation.json"]
+            assert sealed(package[holder]["ModelQuality"]) == {"Statistics": output("Evaluation")}
+            assert sealed(package[holder]["ModelDataQuality"]) == {
+                "Statistics": output("Statistics"),
+                "Constraints": output("Constraints"),
             }
-            assert locations(package[holder]["ModelDataQuality"]) == {
-                "Statistics": [{"Get": statistics}, "statistics.json"],
-                "Constraints": [{"Get": statistics}, "constraints.json"],
-            }
+        (container,) = package["InferenceSpecification"]["Containers"]
+        assert container["ModelDataUrl"] == {"Get": output("ModelDataUrl")}
+        assert package["CustomerMetadataProperties"]["RecordDigest"] == {"Get": output("RecordDigest")}
+
+    def test_what_is_sealed_is_what_is_registered(self):
+        found = steps(rendered("train", "prod"))
+        sealed, package = found["Seal"]["Arguments"], found["Register"]["Arguments"]
+        (container,) = package["InferenceSpecification"]["Containers"]
+        recorded = sealed["inference_specification"]
+        assert recorded["Containers"] == [{"Image": container["Image"]}]
+        assert {**recorded, "Containers": [container]} == package["InferenceSpecification"]
+        assert sealed["archive"] == {"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"}
+        baseline, evaluation = sealed["baseline"]["Get"], sealed["evaluation"]["Get"]
+        assert baseline == "Steps.Baseline.ProcessingOutputConfig.Outputs['baseline'].S3Output.S3Uri"
+        assert evaluation == "Steps.Evaluate.ProcessingOutputConfig.Outputs['evaluation'].S3Output.S3Uri"
+
+    def test_a_version_carries_what_scores_it(self):
+        package = steps(rendered("train", "prod"))["Register"]["Arguments"]
         inference = package["InferenceSpecification"]
         assert inference["SupportedContentTypes"] == ["text/csv"]
         assert inference["SupportedResponseMIMETypes"] == ["text/csv", "application/jsonlines"]

@@ -9,7 +9,7 @@ EXECUTION = "arn:aws:sagemaker:us-east-1:111111111111:pipeline/train/execution/o
 
 
 class TestVersions:
-    def measured(self, world, compared=True, **objects):
+    def measured(self, world, compared=True, sealed=True, **objects):
         """Register a version that names measurements, and put these objects beside them; return their URL."""
         prefix = f"s3://{world.context.models_bucket}/evaluation"
         difference = {"value": 0.006, "lower": -0.0039, "upper": 0.016}
@@ -17,12 +17,12 @@ class TestVersions:
             "binary_classification_metrics": {"auc": {"value": 0.9591}},
             "champion_comparison": {"compared": compared, "auc_difference": difference},
         }
-        for name, content in ({"evaluation.json": json.dumps(quality)} | objects).items():
+        for name, content in ({"evaluation.json": json.dumps(quality), "model.tar.gz": "a"} | objects).items():
             world.registry("s3").put_object(
                 Bucket=world.context.models_bucket, Key=f"evaluation/{name}", Body=content.encode()
             )
         statistics = {"ContentType": "application/json", "S3Uri": f"{prefix}/evaluation.json"}
-        world.registry("sagemaker").create_model_package(
+        arn = world.registry("sagemaker").create_model_package(
             ModelPackageGroupName=world.context.project,
             ModelApprovalStatus="PendingManualApproval",
             InferenceSpecification={
@@ -32,7 +32,9 @@ class TestVersions:
             },
             ModelMetrics={"ModelQuality": {"Statistics": statistics}},
             CustomerMetadataProperties={"PipelineExecutionArn": EXECUTION},
-        )
+        )["ModelPackageArn"]
+        if sealed:
+            world.seal(arn)
         return prefix
 
     def report(self, run, file, version=1):
@@ -77,9 +79,26 @@ class TestVersions:
         assert self.report(run, tmp_path / "report.html") == (1, [], sentence)
 
     def test_a_report_that_is_gone(self, run, world, tmp_path):
-        prefix = self.measured(world)
+        prefix = self.measured(world).replace("/evaluation", "/sealed/evaluation")
         sentence = f"version 1: its report isn't there any more ({prefix}/report.html).\n"
         assert self.report(run, tmp_path / "report.html") == (1, [], sentence)
+
+    def test_a_report_is_the_one_that_was_sealed_whatever_was_written_since(self, run, world, tmp_path):
+        self.measured(world, **{"report.html": "<h1>AUC</h1>"})
+        bucket = world.place.models_bucket
+        world.registry("s3").put_object(Bucket=bucket, Key="evaluation/report.html", Body=b"<h1>Better</h1>")
+        assert self.report(run, tmp_path / "report.html")[0] == 0
+        assert (tmp_path / "report.html").read_text() == "<h1>AUC</h1>"
+        world.registry("s3").put_object(Bucket=bucket, Key="sealed/evaluation/report.html", Body=b"<h1>Better</h1>")
+        code, _, error = self.report(run, tmp_path / "another.html")
+        assert code == 1 and error.startswith("version 1: ModelTampered: ")
+        assert "sealed/evaluation/report.html was overwritten" in error
+        assert not (tmp_path / "another.html").exists()
+
+    def test_a_report_of_a_version_that_is_not_sealed(self, run, world, tmp_path):
+        self.measured(world, sealed=False, **{"report.html": "<h1>AUC</h1>"})
+        code, _, error = self.report(run, tmp_path / "report.html")
+        assert (code, error.split(": ")[1]) == (1, "ModelNotSealed")
 
     @pytest.mark.parametrize(
         ("name", "why"), [("none/report.html", "No such file or directory"), ("folder", "Is a directory")]

@@ -1,6 +1,6 @@
 """The train pipeline: from labelled rows to a version that waits for approval.
 
-ResolveChampion → Preprocess → Train → Evaluate → Gate → Baseline → Register, or else MissedGate.
+ResolveChampion → Preprocess → Train → Evaluate → Gate → Baseline → Seal → Register, or else MissedGate.
 """
 
 from __future__ import annotations
@@ -30,6 +30,13 @@ from steps.common.schema import FILE as SCHEMA
 CHAMPION = ("ModelDataUrl", contract.MODEL_PACKAGE, "TrainingSet", "TrainingSetUrl", "Reason", "VolumeKey")
 """What the resolve function says: the champion's archive (or the placeholder) and version; the identity of
 this execution's training set and the object that lists it; why it was started; the volumes' key."""
+
+SEALED = (
+    "ModelDataUrl", "Evaluation", "Statistics", "Constraints", "TrainingSetUrl", "Record", "RecordDigest",
+    "ArchiveDigest",
+)  # fmt: skip
+"""What the seal function says: where the copies lie that the version is registered with, the record of all of them,
+and the SHA-256 of record and archive."""
 
 
 def definition(settings: Settings, release: Release) -> Definition:
@@ -94,6 +101,20 @@ def definition(settings: Settings, release: Release) -> Definition:
             },
         ),
     )
+    specification = _specification(jobs)
+    seal = language.function(
+        "Seal",
+        names.function("seal", release.function("seal")),
+        {
+            "archive": train.property("ModelArtifacts.S3ModelArtifacts"),
+            "evaluation": processing_output(evaluate, "evaluation"),
+            "baseline": processing_output(baseline, "baseline"),
+            "training_set": function_output(champion, "TrainingSetUrl"),
+            "inference_specification": specification,
+            "execution_arn": EXECUTION_ARN,
+        },
+        SEALED,
+    )
     gate = language.condition(
         "Gate",
         [
@@ -103,7 +124,8 @@ def definition(settings: Settings, release: Release) -> Definition:
         ],
         then=[
             baseline,
-            Step("Register", "RegisterModel", _package(jobs, champion, train, evaluate, baseline)),
+            seal,
+            Step("Register", "RegisterModel", _package(jobs, champion, seal, specification)),
         ],
         otherwise=[
             language.fail(
@@ -162,35 +184,30 @@ def monotone_constraints() -> str:
     return "(" + ",".join(str(column.get("monotone", 0)) for column in columns) + ")"
 
 
-def _package(jobs: Jobs, champion: Step, train: Step, evaluate: Step, baseline: Step) -> dict[str, Json]:
-    """CreateModelPackage's arguments: nobody but a person in the registry account approves."""
-
-    def metrics(step: Step, output: str, file: str) -> dict[str, Json]:
-        return {
-            "ContentType": "application/json",
-            "S3Uri": join(processing_output(step, output), file, on="/"),
-        }
-
-    quality = {"Statistics": metrics(evaluate, "evaluation", "evaluation.json")}
-    data_quality = {
-        "Statistics": metrics(baseline, "baseline", "statistics.json"),
-        "Constraints": metrics(baseline, "baseline", "constraints.json"),
+def _specification(jobs: Jobs) -> dict[str, Json]:
+    """Return the InferenceSpecification of what is trained, whose archive isn't sealed yet."""
+    return {
+        "Containers": [{"Image": jobs.image("infer")}],
+        "SupportedContentTypes": [CSV],
+        "SupportedResponseMIMETypes": [CSV, "application/jsonlines"],
+        "SupportedRealtimeInferenceInstanceTypes": ["ml.t2.medium", "ml.m5.large", "ml.m5.xlarge"],
+        "SupportedTransformInstanceTypes": ["ml.m5.large", "ml.m5.xlarge"],
     }
+
+
+def _package(jobs: Jobs, champion: Step, seal: Step, specification: dict[str, Json]) -> dict[str, Json]:
+    """CreateModelPackage's arguments: a version consists of sealed objects, and nobody but a person approves it."""
+
+    def sealed(part: str) -> dict[str, Json]:
+        return {"ContentType": "application/json", "S3Uri": function_output(seal, part)}
+
+    container = {"Image": jobs.image("infer"), "ModelDataUrl": function_output(seal, "ModelDataUrl")}
+    quality = {"Statistics": sealed("Evaluation")}
+    data_quality = {"Statistics": sealed("Statistics"), "Constraints": sealed("Constraints")}
     return {
         "ModelPackageGroupName": jobs.names.group,
         "ModelApprovalStatus": "PendingManualApproval",
-        "InferenceSpecification": {
-            "Containers": [
-                {
-                    "Image": jobs.image("infer"),
-                    "ModelDataUrl": train.property("ModelArtifacts.S3ModelArtifacts"),
-                }
-            ],
-            "SupportedContentTypes": [CSV],
-            "SupportedResponseMIMETypes": [CSV, "application/jsonlines"],
-            "SupportedRealtimeInferenceInstanceTypes": ["ml.t2.medium", "ml.m5.large", "ml.m5.xlarge"],
-            "SupportedTransformInstanceTypes": ["ml.m5.large", "ml.m5.xlarge"],
-        },
+        "InferenceSpecification": {**specification, "Containers": [container]},
         "ModelMetrics": {"ModelQuality": quality, "ModelDataQuality": data_quality},
         "DriftCheckBaselines": {"ModelQuality": quality, "ModelDataQuality": data_quality},
         "CustomerMetadataProperties": {
@@ -198,7 +215,7 @@ def _package(jobs: Jobs, champion: Step, train: Step, evaluate: Step, baseline: 
             "Reason": function_output(champion, "Reason"),
             "Champion": function_output(champion, contract.MODEL_PACKAGE),
             "TrainingSet": function_output(champion, "TrainingSet"),
-            "TrainingSetUrl": function_output(champion, "TrainingSetUrl"),
+            **{name: function_output(seal, name) for name in SEALED[-4:]},
             "Release": jobs.release.version,
             "GitCommit": jobs.release.git_commit,
             "TrainImageDigest": jobs.release.digest("train"),

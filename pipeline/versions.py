@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 from rich.table import Table
 
-from functions.common import registry
+from functions.common import registry, seals
 from functions.common.context import GONE, client, read_json, split
+from functions.common.failures import FunctionError, ModelNotSealed
 from pipeline import account, tables
 from pipeline.commands import NotPossible
 from pipeline.names import Names
@@ -34,6 +36,33 @@ def described(settings: Settings, version: int) -> dict[str, Any]:
         if error.response["Error"]["Code"] not in ("ValidationException", "ResourceNotFound"):
             raise
         raise NotPossible(f"version {version}: {settings.project} has no such version.") from None
+
+
+@contextlib.contextmanager
+def refusing(version: int) -> Iterator[None]:
+    """Say by name, and of which version, what a function's helper refuses."""
+    try:
+        yield
+    except FunctionError as refused:
+        raise NotPossible(f"version {version}: {type(refused).__name__}: {refused}") from None
+
+
+def trusted(settings: Settings, package: dict[str, Any]) -> seals.Record:
+    """Return what a version consists of, held against its record, and an approved one against its signature.
+
+    Raises:
+        NotPossible: it isn't sealed, or isn't what was sealed or signed.
+    """
+    version = package["ModelPackageVersion"]
+    context = account.context_of(settings)
+    with refusing(version):
+        if package["ModelApprovalStatus"] == "Approved":
+            return seals.opened(context, package)
+        record = seals.recorded(context, package)
+        if record is None:
+            raise ModelNotSealed(f"`make seal MODEL={version} REASON=…` seals a version from before.")
+        seals.check(package, record)
+        return record
 
 
 def report_url(package: dict[str, Any]) -> str | None:
@@ -76,11 +105,14 @@ def fetch_report(settings: Settings, version: int, file: Path) -> None:
     """Write a version's report to a file.
 
     Raises:
-        NotPossible: there is no such version, it has no report, or the file can't be written.
+        NotPossible: there is no such version, it has no report or isn't what was sealed, or the file can't be
+            written.
     """
-    url = report_url(described(settings, version))
-    if url is None:
+    package = described(settings, version)
+    if report_url(package) is None:
         raise NotPossible(f"version {version}: it was registered without a report.")
+    measured = trusted(settings, package).url(seals.EVALUATION) or ""
+    url = f"{measured.rsplit('/', 1)[0]}/{REPORT}"
     bucket, key = split(url)
     try:
         content = client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()

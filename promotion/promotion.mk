@@ -1,6 +1,6 @@
 # Releases: built once, signed, and carried by digest. Settings are variables: `make promote RELEASE=0.1.0-… REASON=…`.
 # They reach the commands through the environment, so that a reason may hold any character.
-.PHONY: release sign deploy rehearse plan-release promote rollback releases digests approve requeue release-batch
+.PHONY: release sign deploy rehearse plan-release promote rollback releases digests approve seal revoke requeue release-batch
 
 ENV ?= prod
 PROMOTION := $(PY) -m promotion
@@ -37,6 +37,12 @@ digests: .venv/.ready ## print each image's digest in dev, in prod and in what p
 
 approve: .venv/.ready ## approve a model version in the registry: approve MODEL=3 REASON=…
 	@$(call RENAMED,MODEL) $(PY) -m pipeline approve --model "$${MODEL:-$${VERSION:-}}" --reason "$${REASON:-}"
+
+seal: .venv/.ready ## seal a model version from before versions were sealed: seal MODEL=3 REASON=…
+	@$(PY) -m pipeline seal --model "$${MODEL:-}" --reason "$${REASON:-}"
+
+revoke: .venv/.ready ## take a model version's approval away, everywhere: revoke MODEL=3 REASON=…
+	@$(PY) -m pipeline revoke --model "$${MODEL:-}" --reason "$${REASON:-}"
 
 requeue: .venv/.ready ## make a quarantined or failed batch pending again: requeue BATCH=… REASON=… (ENV=prod)
 	@$(PY) -m pipeline requeue --environment $(ENV) --batch "$${BATCH:-}" --reason "$${REASON:-}"

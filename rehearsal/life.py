@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from data import make as data
 from functions.common import context, ledger
 from pipeline import account as accounts
-from pipeline import decisions, model_quality, settings, versions
+from pipeline import approvals, model_quality, settings, versions
 from pipeline.execution import outcome
 from pipeline.model_quality import ModelQuality
 from pipeline.names import PIPELINES
@@ -126,7 +126,7 @@ class Life:
 
     def approve(self, version: int, reason: str) -> None:
         """Approve a version in the registry account, as a person does."""
-        arn = decisions.approve(self.accounts["registry"].settings, version, reason)
+        arn = approvals.approve(self.accounts["registry"].settings, version, reason)
         self._say(f"  {arn.rsplit(':', 1)[-1]} approved: {reason}")
 
     def promote(self) -> images.Transfer:

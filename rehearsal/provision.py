@@ -53,7 +53,8 @@ def _foundation(account: Account) -> None:
     for name, role in templates.roles(account.settings).items():
         _role(account, name, role, boundary)
     if registry:
-        _key(account, "releases", KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+        for signs in ("releases", "approvals"):
+            _key(account, signs, KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
         _group(account)
     else:
         _repositories(account)

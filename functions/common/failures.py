@@ -47,6 +47,18 @@ class NoApprovedModel(FunctionError):
     """No version is approved."""
 
 
+class ModelNotSealed(FunctionError):
+    """No person signed what the approved version consists of."""
+
+
+class ModelTampered(FunctionError):
+    """The approved version isn't what a person signed."""
+
+
+class NothingToSeal(FunctionError):
+    """What a version is to consist of isn't there, lies elsewhere, or is too large."""
+
+
 class ImageNotPromoted(FunctionError):
     """The approved version's image isn't in this account's registry."""
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
-from functions.common import contract, ledger, pending, recent, registry
+from functions.common import contract, ledger, pending, recent, registry, seals
 from functions.common.batches import ARRIVALS, NEWEST, is_arrival, named
 from functions.common.context import ABANDONED, RUNNING, AccountContext, LostRace, client
 from functions.common.failures import (
@@ -32,13 +32,15 @@ def resolve_batch(event: dict) -> dict[str, str]:
             it over), an S3 URL of an object or a prefix, or `newest`.
 
     Raises:
-        NoApprovedModel, NoBaseline, ImageNotPromoted, NoPendingBatch, NoSuchBatch, BatchUnavailable: as named.
+        NoApprovedModel, ModelNotSealed, ModelTampered, NoBaseline, ImageNotPromoted, NoPendingBatch, NoSuchBatch,
+        BatchUnavailable: as named.
     """
     context = AccountContext.here()
     arrived = _arrival(context, event["batch_data_url"])
     package = registry.approved(context)
-    files = registry.baseline(package)
-    if files is None:
+    record = seals.opened(context, package)
+    statistics, constraints = record.url(seals.STATISTICS), record.url(seals.CONSTRAINTS)
+    if not (statistics and constraints):
         raise NoBaseline(f"{package['ModelPackageArn']} carries no statistics and constraints to watch batches by.")
     image = own_image(context, package["InferenceSpecification"]["Containers"][0])
     version = registry.version_of(package["ModelPackageArn"])
@@ -50,9 +52,9 @@ def resolve_batch(event: dict) -> dict[str, str]:
         "Enforce": str(entry.enforced).lower(),
         contract.MODEL_PACKAGE: package["ModelPackageArn"],
         "Image": image,
-        "ModelDataUrl": registry.archive(package),
-        "Statistics": files[0],
-        "Constraints": files[1],
+        "ModelDataUrl": record.url(seals.ARCHIVE) or "",
+        "Statistics": statistics,
+        "Constraints": constraints,
         "VolumeKey": volume_key(context),
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from functions.common import contract, registry
+from functions.common import contract, registry, seals
 from functions.common.batches import LABELLED, require_below
 from functions.common.context import AccountContext, client, pipeline_and_id, put_json
 from functions.common.failures import NoLabelledData
@@ -22,6 +22,7 @@ def resolve_champion(event: dict) -> dict[str, str]:
 
     Raises:
         NoLabelledData: there is no object to train on.
+        ModelNotSealed, ModelTampered: the approved version isn't what a person signed.
         WrongInput: the URL is none of labelled data.
     """
     context = AccountContext.here()
@@ -30,9 +31,10 @@ def resolve_champion(event: dict) -> dict[str, str]:
     if not found:
         raise NoLabelledData(f"{event['input_data_url']}: no object to train on.")
     package = registry.champion(context)
+    archive = seals.opened(context, package).url(seals.ARCHIVE) if package else None
     identity = training_set(found.values())
     return {
-        "ModelDataUrl": registry.archive(package) if package else f"s3://{context.data_bucket}/placeholders/none",
+        "ModelDataUrl": archive or f"s3://{context.data_bucket}/placeholders/none",
         contract.MODEL_PACKAGE: package["ModelPackageArn"] if package else "none",
         "TrainingSet": identity,
         "TrainingSetUrl": _write_list(context, event["execution_arn"], identity, found),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from functions.common import contract, ledger, registry
+from functions.common import contract, ledger, registry, seals
 from functions.common.batches import GROUND_TRUTH, SMOKE_TESTS, require_below
 from functions.common.context import AccountContext, put_json, split
 from functions.common.failures import (
@@ -27,13 +27,14 @@ def resolve_quality(event: dict) -> dict[str, str]:
         event: {"ground_truth_url", "execution_arn"}.
 
     Raises:
-        WrongInput, NoApprovedModel, NoBaseline, NoGroundTruth, NoScoredBatch, NoPredictionsByChampion: as named.
+        WrongInput, NoApprovedModel, ModelNotSealed, ModelTampered, NoBaseline, NoGroundTruth, NoScoredBatch,
+        NoPredictionsByChampion: as named.
     """
     context = AccountContext.here()
     url = event["ground_truth_url"]
     require_below(context, "GroundTruthUrl", url, GROUND_TRUTH, "labels arrive")
     package = registry.approved(context)
-    statistics = registry.evaluation(package)
+    statistics = seals.opened(context, package).url(seals.EVALUATION)
     if statistics is None:
         raise NoBaseline(f"{package['ModelPackageArn']} carries no metrics to compare with.")
     labels = contents(url, empty=False)

@@ -47,9 +47,9 @@ def test_a_batch_is_resolved_with_everything_that_scores_it(ready):
         "Enforce": "true",
         "ModelPackageArn": ready.package,
         "Image": ready.image,
-        "ModelDataUrl": f"s3://{ready.context.models_bucket}/prod/model.tar.gz",
-        "Statistics": f"s3://{ready.context.models_bucket}/baseline/x.json",
-        "Constraints": f"s3://{ready.context.models_bucket}/baseline/x.json",
+        "ModelDataUrl": f"s3://{ready.context.models_bucket}/sealed/prod/model.tar.gz",
+        "Statistics": f"s3://{ready.context.models_bucket}/sealed/baseline/x.json",
+        "Constraints": f"s3://{ready.context.models_bucket}/sealed/baseline/x.json",
         "VolumeKey": ready.key,
     }
 

@@ -38,7 +38,7 @@ def test_the_champion_is_the_newest_approved_version(ready):
     ready.version("PendingManualApproval")
     found = ask(ready)
     assert found["ModelPackageArn"] == second
-    assert found["ModelDataUrl"] == f"s3://{ready.context.models_bucket}/prod/model.tar.gz"
+    assert found["ModelDataUrl"] == f"s3://{ready.context.models_bucket}/sealed/prod/model.tar.gz"
 
 
 def test_the_training_set_is_reported_by_identity_and_listed_beside_the_model_to_be(ready):

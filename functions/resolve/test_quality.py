@@ -62,7 +62,7 @@ def test_a_version_is_evaluated_with_everything_that_its_job_needs(ready):
         "ModelPackageArn": ready.package,
         "Predictions": f"{run}/predictions.manifest",
         "GroundTruth": f"{run}/ground-truth.manifest",
-        "Statistics": f"s3://{ready.context.models_bucket}/baseline/x.json",
+        "Statistics": f"s3://{ready.context.models_bucket}/sealed/baseline/x.json",
         "VolumeKey": ready.key,
     }
 
@@ -73,7 +73,7 @@ def test_manifests_list_the_versions_own_predictions_and_all_labels(ready):
     scored(ready, "second", 1)
     scored(ready, "older", 0)
     scored(ready, "drifted", 1, state=ledger.QUARANTINED)
-    scored(ready, "smoke test", 1, folder="data/smoke test")
+    scored(ready, "smoke test", 1, folder="data/smoke-test")
     ready.act_as("resolve")
     found = ask(ready)
     assert manifest(ready, found["Predictions"]) == (
@@ -155,7 +155,7 @@ def test_no_approved_version(world):
 def test_a_version_without_metrics(world):
     bare = world.version()
     world.act_as("resolve")
-    with pytest.raises(NoBaseline, match=f"^{bare} carries no figures that labels could be held against.$"):
+    with pytest.raises(NoBaseline, match=f"^{bare} carries no metrics to compare with.$"):
         ask(world)
 
 

@@ -54,6 +54,7 @@ def _object(action: str, versioned: str | None = None, encrypts: bool = False) -
         resource = f"arn:aws:s3:::{params['Bucket']}/{params['Key']}"
         version = params.get("VersionId")
         context = {"s3:VersionId": version} if version else {}
+        context |= _conditional(asked)
         if encrypts:
             context |= _encryption(params)
         yield Need(versioned if version and versioned else action, resource, context)
@@ -61,6 +62,21 @@ def _object(action: str, versioned: str | None = None, encrypts: bool = False) -
             yield from _encrypting(asked, resource)
 
     return row
+
+
+_CREATES = {"PutObject", "CopyObject", "CompleteMultipartUpload"}
+_CONDITIONAL = _CREATES | {"CreateMultipartUpload", "UploadPart", "UploadPartCopy", "DeleteObject"}
+
+
+def _conditional(asked: Asked) -> dict[str, Any]:
+    """The keys by which a policy can demand conditional writes: only what creates an object can carry a condition."""
+    if asked.operation not in _CONDITIONAL:
+        return {}
+    names = {"IfNoneMatch": "s3:if-none-match", "IfMatch": "s3:if-match"}
+    found = {key: asked.params[member] for member, key in names.items() if member in asked.params}
+    if asked.operation == "DeleteObject":
+        return found
+    return {**found, "s3:ObjectCreationOperation": asked.operation in _CREATES}
 
 
 def _encryption(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,25 @@ def test_s3_objects(account, refused):
     s3.put_object(Bucket=bucket, Key="x", Body=b"", StorageClass="STANDARD_IA")
 
 
+def test_conditional_writes(account, refused):
+    """A policy can demand that a key is new: of what creates an object, for parts of an upload carry no condition."""
+    bucket = account.bucket()
+    unconditional = {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
+    account.role("r", allow("s3:*"), deny("s3:PutObject", "*", **unconditional))
+    s3, at = account.act("r", "s3"), {"Bucket": bucket, "Key": "x"}
+    refused("s3:PutObject", s3.put_object, **at, Body=b"1")
+    refused("s3:PutObject", s3.put_object, **at, Body=b"1", IfMatch='"1"')
+    s3.put_object(**at, Body=b"1", IfNoneMatch="*")
+    refused("s3:PutObject", s3.copy_object, Bucket=bucket, Key="y", CopySource=f"{bucket}/x")
+    upload = {"Bucket": bucket, "Key": "parts"}
+    upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
+    part = {"PartNumber": 1, "ETag": s3.upload_part(**upload, PartNumber=1, Body=b"1")["ETag"]}
+    refused("s3:PutObject", s3.complete_multipart_upload, **upload, MultipartUpload={"Parts": [part]})
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]}, IfNoneMatch="*")
+    account.allow("r", allow("s3:*"), deny("s3:DeleteObject", "*", Null={"s3:if-match": "true"}))
+    refused("s3:DeleteObject", s3.delete_object, **at)
+
+
 def test_s3_lists(account, refused):
     bucket = account.bucket()
     prefixes = {"StringLike": {"s3:prefix": ["in/*"]}, "NumericLessThanEquals": {"s3:max-keys": "10"}}

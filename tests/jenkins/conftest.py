@@ -153,7 +153,7 @@ def bad(request, accounts, tmp_path_factory):
     """
     version = f"bad-{request.module.__name__.rpartition('_')[2]}"
     folder = check_out(tmp_path_factory.mktemp("bad") / "baton")
-    edit(folder, "functions/resolve/batch.py", '"ModelDataUrl": registry.archive(package)', '"ModelDataUrl": files[0]')
+    edit(folder, "functions/resolve/batch.py", 'record.url(seals.ARCHIVE) or ""', "statistics")
     accounts.make("release", f"RELEASE={version}", folder=folder)
     return version
 

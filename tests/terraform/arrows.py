@@ -17,7 +17,10 @@ DEV_IMAGES = "arn:aws:ecr:us-east-1:111111111111:repository/mammography/train"
 PROD_IMAGES = "arn:aws:ecr:us-east-1:333333333333:repository/mammography/train"
 BUS = "arn:aws:events:us-east-1:333333333333:event-bus/mammography"
 BY_MODELS_KEY = {"kms:ResourceAliases": ["alias/mammography-models"]}
+BY_APPROVALS_KEY = {"kms:ResourceAliases": ["alias/mammography-approvals"]}
 TLS = {"aws:SecureTransport": "true"}
+ONCE = {"s3:if-none-match": "*", "s3:ObjectCreationOperation": "true"}
+"""A write that says that the key is new."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,13 @@ def _group(account: str, role: str, action: str, resource: str = PACKAGE, **more
 
 RUN = "mammography-train/abc123"
 _write = _models("dev", "train", "s3:PutObject", f"dev/{RUN}/train/model.tar.gz")
-_read = _models("prod", "infer", "s3:GetObject", f"dev/{RUN}/train/model.tar.gz")
-_list = _models("prod", "infer", "s3:ListBucket", "", **{"s3:prefix": f"dev/{RUN}/train/"})
+_read = _models("prod", "infer", "s3:GetObject", f"sealed/dev/{RUN}/train/model.tar.gz")
+_list = _models("prod", "infer", "s3:ListBucket", "", **{"s3:prefix": f"sealed/dev/{RUN}/train/"})
 _encrypt = _key("dev", "train", "kms:GenerateDataKey")
 _decrypt = _key("prod", "infer", "kms:Decrypt")
+_seal = _write.but(role="seal", resource=f"{MODELS}/sealed/dev/{RUN}/train/model.tar.gz", context={**TLS, **ONCE})
+_approved = _models("prod", "resolve", "s3:GetObject", "approvals/1.json")
+_verify = Ask("prod", "resolve", "kms:Verify", MODELS_KEY, "registry", "key-approvals", BY_APPROVALS_KEY)
 _register = _group("dev", "pipeline", "sagemaker:CreateModelPackage", GROUP)
 _look = _group("prod", "resolve", "sagemaker:DescribeModelPackage")
 _pull = Ask("prod", "ci", "ecr:BatchGetImage", DEV_IMAGES, "dev", "repository")
@@ -92,6 +98,8 @@ ARROWS = (
             _write.but(role="monitor", resource=f"{MODELS}/dev/{RUN}/baseline/statistics.json"),
             _write.but(role="resolve", resource=f"{MODELS}/dev/{RUN}/training-set.json"),
             _write.but(account="prod", resource=f"{MODELS}/prod/{RUN}/train/model.tar.gz"),
+            _seal,
+            _seal.but(account="prod", resource=f"{MODELS}/sealed/prod/{RUN}/record.json"),
         ),
         (
             _write.but(resource=f"{MODELS}/prod/{RUN}/train/model.tar.gz"),
@@ -103,6 +111,13 @@ ARROWS = (
             _write.but(context={"aws:SecureTransport": "false"}),
             _write.but(context={**TLS, "s3:x-amz-server-side-encryption": "AES256"}),
             _write.but(account="prod"),
+            _seal.but(account="prod"),
+            _seal.but(resource=f"{MODELS}/dev/{RUN}/train/model.tar.gz", all_powerful=True),
+            _seal.but(resource=f"{MODELS}/approvals/1.json", all_powerful=True),
+            _seal.but(context={**TLS, "s3:ObjectCreationOperation": "true"}, all_powerful=True),
+            _seal.but(action="s3:DeleteObject", all_powerful=True),
+            *(_seal.but(role=role, all_powerful=True) for role in ("train", "evaluate", "monitor", "resolve", "ci")),
+            *(_seal.but(role=role, all_powerful=True, account="registry") for role in ("ci", "events")),
         ),
     ),
     Arrow(
@@ -114,10 +129,16 @@ ARROWS = (
             _read.but(role="on-failure", resource=f"{MODELS}/dev/{RUN}/training-set.json"),
             _read.but(account="dev", role="pipeline", resource=f"{MODELS}/dev/{RUN}/evaluate/evaluation.json"),
             _list,
+            _approved,
+            _approved.but(account="dev", resource=f"{MODELS}/sealed/prod/{RUN}/record.json"),
+            _read.but(account="dev", role="seal", resource=f"{MODELS}/dev/{RUN}/evaluate/report.html"),
         ),
         (
             _read.but(role="train", all_powerful=True),
             _read.but(role="monitor"),
+            _read.but(resource=f"{MODELS}/dev/{RUN}/train/model.tar.gz"),
+            _approved.but(role="infer"),
+            _approved.but(role="train", all_powerful=True),
             _read.but(role="preprocess", all_powerful=True),
             _read.but(resource=f"{MODELS}/releases/versions/1/manifest.json", all_powerful=True),
             _read.but(resource=f"{MODELS}/dev/{RUN}/evaluate/evaluation.json"),
@@ -135,6 +156,8 @@ ARROWS = (
             _decrypt,
             _decrypt.but(role="pipeline"),
             _decrypt.but(account="dev", role="on-failure"),
+            _verify,
+            _verify.but(account="dev"),
         ),
         (
             _encrypt.but(role="infer", all_powerful=True),
@@ -145,6 +168,13 @@ ARROWS = (
             _decrypt.but(role="record", all_powerful=True),
             _decrypt.but(policy="key-releases", all_powerful=True),
             _decrypt.but(action="kms:Sign", policy="key-releases", all_powerful=True),
+            _verify.but(role="infer", all_powerful=True),
+            *(_verify.but(action="kms:Sign", role=role, all_powerful=True) for role in ("resolve", "seal", "ci")),
+            *(
+                _verify.but(action="kms:Sign", role=role, account="registry", all_powerful=True)
+                for role in ("ci", "events")
+            ),
+            _verify.but(action="kms:ScheduleKeyDeletion", all_powerful=True),
         ),
     ),
     Arrow(

@@ -25,6 +25,16 @@ module "releases_key" {
   signing       = true
 }
 
+# What people sign approvals with. Retired by giving its alias to another key: docs/approvals.md.
+module "approvals_key" {
+  source        = "../../modules/key"
+  purpose       = "approvals"
+  variables     = local.variables
+  deletion_days = var.key_deletion_days
+  protected     = var.protected
+  signing       = true
+}
+
 module "models" {
   source    = "../../modules/bucket"
   purpose   = "models"
