@@ -9,8 +9,10 @@ import boto3
 import pytest
 
 from localaws import process
-from localaws.access.test_signatures import send
+from localaws.access.test_signatures import counted, send
 from localaws.conftest import Account, Server, serving, signed
+
+__all__ = ["counted"]
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ OPEN, CLOSED = "open/a.txt", "closed/a.txt"
 def send(address, method, target, headers=(), body=b""):
     """Status, headers and body of a request that is sent as it is given; `headers` are pairs, Host among them."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=300)
+    send.tries += 1
     try:
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         pairs = list(headers.items()) if isinstance(headers, dict) else list(headers)
@@ -40,6 +41,17 @@ def send(address, method, target, headers=(), body=b""):
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
     finally:
         connection.close()
+
+
+send.tries = 0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def counted():
+    """Prints how many requests a module has sent; what isn't held fails a test."""
+    before = send.tries
+    yield
+    print(f"{send.tries - before} requests tried")
 
 
 class World:
