@@ -7,6 +7,7 @@ from pathlib import Path
 from steps.common import failure, log, paths
 from steps.common.atomic import write_all
 from steps.common.ending import end
+from steps.common.text import count
 from steps.monitor import contract
 from steps.monitor.contract import Job
 from steps.monitor.data import capture, duckdb_source
@@ -64,16 +65,17 @@ def _model_quality(job: Job) -> int:
 def _outcome(job: Job, folder: Path) -> analysis.Outcome:
     if job.format == "monitorPart":
         return shards.check(job)
-    job = capture.opened(job, folder)
     if job.constraints is None:
+        job = capture.opened(job, folder)
         return analysis.baseline(analysis.read_baseline(job), job)
     limits, before = analysis.read_limits(job)
+    job = capture.opened(job, folder, analysis.column_names(limits))
     return analysis.check(analysis.read_batch(job, before, limits), before, limits, job)
 
 
 def _leave_shard(job: Job, shard: shards.Shard) -> int:
     write_all({job.output / f"part-{shard.host}.json": _json(shards.write(shard))})
-    message = f"Completed: the part of {shard.host}, {shard.table.rows} rows."
+    message = f"Completed: the part of {shard.host}, {count(shard.table.rows, 'row')}."
     failure.leave(message, failure.message_file())
     log.info(message)
     return 0

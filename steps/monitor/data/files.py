@@ -1,14 +1,17 @@
 """Which files a dataset consists of, and the columns they have; each file must have the same."""
 
+import gzip
 import re
+import shutil
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
-from steps.common import paths
+from steps.common import files as common
 from steps.monitor.contract import Job
 from steps.monitor.data import duckdb_source, read_errors
 from steps.monitor.data.duckdb_source import Source
@@ -77,14 +80,41 @@ def listed(job: Job) -> tuple[tuple[Path, ...], Path]:
         EmptyBatch: there is none.
     """
     folder = job.source.parent if job.source.is_file() else job.source
-    files = (job.source,) if job.source.is_file() else tuple(paths.files_below(job.source))
-    files = tuple(file for file in files if file.stat().st_size)
+    files = tuple(file.path for file in common.listed(job.source))
     if not files:
         raise EmptyBatch(f"dataset_source: no file with rows in {job.source.name}.")
     files = tuple(file for file in files if within(file, folder, job.start, job.end))
     if not files:
         raise EmptyBatch(f"dataset_source: no file in {job.source.name} is from the time between start and end.")
     return files, folder
+
+
+def without_marks(job: Job, folder: Path) -> Job:
+    """Return the job, or one that reads copies in the folder where JSON files begin with a byte order mark.
+
+    DuckDB reads CSV files with such a mark, but no JSON.
+    """
+    files, root = listed(job)
+    if not any(map(_has_mark, files)):
+        return job
+    for file in files:
+        goal = folder / file.relative_to(root)
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        if not _has_mark(file):
+            goal.symlink_to(file.resolve())
+            continue
+        with common.opened(common.File(file, _relative(file, root))) as stream, goal.open("wb") as copy:
+            stream.seek(len(common.BOM))
+            shutil.copyfileobj(stream, copy)
+    return replace(job, source=folder / job.source.name if job.source.is_file() else folder)
+
+
+def _has_mark(file: Path) -> bool:
+    with gzip.open(file, "rb") if common.is_gzip(file) else file.open("rb") as stream:
+        try:
+            return stream.read(len(common.BOM)) == common.BOM
+        except (OSError, EOFError, zlib.error):
+            return False  # Its reader names what is wrong with it.
 
 
 def within(file: Path, folder: Path, start: datetime | None, end: datetime | None) -> bool:

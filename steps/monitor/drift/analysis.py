@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from steps.common.schema import Schema
+from steps.common.text import count
 from steps.monitor.contract import Job
 from steps.monitor.data import files, sample, scan
 from steps.monitor.data.duckdb_source import Source
@@ -20,14 +21,6 @@ from steps.monitor.failures import BadBaseline, EmptyBatch
 ROWS_NAMED = 20
 """How many rows at fault a violation names."""
 
-WHAT = {
-    checks.DRIFT: "distribution",
-    checks.COMPLETENESS: "completeness",
-    checks.DATA_TYPE: "type",
-    checks.CATEGORICAL: "values outside the domain",
-    "missing_column_check": "missing column",
-    "extra_column_check": "extra column",
-}
 MAX_NAMED = 12
 """Columns that the verdict's sentence names."""
 
@@ -142,7 +135,7 @@ def baseline(scanned: Scanned, job: Job) -> Outcome:
     cells = [sampled.cells for sampled in scanned.sampled]
     table.codes = multivariate.codes(cells, scanned.names, table).tolist()
     suggested = constraints.suggest(table, job.drift_method, missing_signs())
-    message = f"Completed: a baseline of {table.rows} rows and {len(table.columns)} columns."
+    message = f"Completed: a baseline of {count(table.rows, 'row')} and {count(len(table.columns), 'column')}."
     return Outcome(table, statistics.write(table), suggested, message)
 
 
@@ -212,7 +205,7 @@ def conclude(table: Table, before: Table, limits: dict, found: list[Check]) -> O
     violated = [each for each in found if each.violated]
     summary = sentence(table.rows, violated)
     if not found:
-        summary = f"Not checked: {table.rows} rows; evaluate_constraints is Disabled."
+        summary = f"Not checked: {count(table.rows, 'row')}; evaluate_constraints is Disabled."
     verdict = {
         "drift": bool(violated),
         "malformed": any(each.kind in checks.STRUCTURE for each in violated),
@@ -232,22 +225,26 @@ def conclude(table: Table, before: Table, limits: dict, found: list[Check]) -> O
 def sentence(rows: int, violated: Sequence[Check]) -> str:
     """Return the verdict in one sentence, without any row's values."""
     if not violated:
-        return f"No drift: {rows} rows are like the baseline."
-    parts = list(dict.fromkeys(f"{_subject(each)} ({WHAT[each.kind]})" for each in violated))
+        return f"No drift: {count(rows, 'row')} {'is' if rows == 1 else 'are'} like the baseline."
+    parts = list(dict.fromkeys(f"{subject(each)} ({each.what})" for each in violated))
     more = f"; and {len(parts) - MAX_NAMED} more" if len(parts) > MAX_NAMED else ""
     named = "; ".join(parts[:MAX_NAMED])
     what = "Malformed" if any(each.kind in checks.STRUCTURE for each in violated) else "Drift"
-    return f"{what}: {len(violated)} violation{'s' * (len(violated) > 1)} in {rows} rows: {named}{more}."
+    return f"{what}: {count(len(violated), 'violation')} in {count(rows, 'row')}: {named}{more}."
 
 
-def _subject(found: Check) -> str:
-    return "all columns together" if found.feature == checks.WHOLE_TABLE else found.feature
+def subject(found: Check) -> str:
+    """Return what a check is about: a column, the columns together, or the table."""
+    if found.feature == checks.WHOLE_TABLE:
+        return "the table" if found.what == checks.ROWS else "all columns together"
+    return found.feature
 
 
 def _summary(found: Check) -> dict:
     return {
         "feature_name": found.feature,
         "constraint_check_type": found.kind,
+        "what": found.what,
         "violated": found.violated,
         "effect_size": found.effect,
         "effect_size_threshold": found.effect_threshold,

@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from steps.common.schema import Schema
+from steps.common.text import count, percent
 from steps.monitor import significance
 from steps.monitor.data import duckdb_source
 from steps.monitor.data.histograms import Column, Numbers, Table, Texts
@@ -41,6 +43,19 @@ COMPLETENESS, DATA_TYPE, CATEGORICAL, DRIFT = (
 
 STRUCTURE = {"missing_column_check", "extra_column_check", DATA_TYPE}
 """Checks that say that a batch isn't a table like the baseline's, which is no drift of the world."""
+
+WHAT = {
+    DRIFT: "distribution",
+    COMPLETENESS: "completeness",
+    DATA_TYPE: "type",
+    CATEGORICAL: "values outside the domain",
+    "missing_column_check": "missing column",
+    "extra_column_check": "extra column",
+}
+"""What each kind of check is about, in words."""
+
+FRACTIONS, RANGE, ROWS = "fractions", "numbers outside the range", "number of rows"
+"""What a check is about where its kind says too little."""
 
 MAX_BINS = 48
 
@@ -64,6 +79,7 @@ class Check:
         sql: finds the rows at fault, over `cell` and `number`.
         at_fault: how many rows these are, or about; 0 where there is none to look for.
         rows: the first rows at fault: file, row number, and the value where the settings allow it.
+        what: what is checked, in words: with the column it names the check, as no two of a column have it in common.
     """
 
     feature: str
@@ -77,6 +93,11 @@ class Check:
     sql: str | None = None
     at_fault: int = 0
     rows: list[tuple[str, int, str | None]] = field(default_factory=list)
+    what: str = ""
+
+    def __post_init__(self) -> None:
+        """Take the kind's own words where there are none."""
+        self.what = self.what or WHAT[self.kind]
 
     @property
     def violated(self) -> bool:
@@ -129,7 +150,9 @@ def row_count(rows: int, config: dict) -> Check:
     least, most = config["row_count_constraints"]["minimum"], config["row_count_constraints"]["maximum"]
     allowed = f"at least {least}" if most is None else f"{least} to {most}"
     wrong = rows < (least or 0) or (most is not None and rows > most)
-    return Check(WHOLE_TABLE, COMPLETENESS, f"{rows} rows where {allowed} belong.", effect=float(wrong))
+    return Check(
+        WHOLE_TABLE, COMPLETENESS, f"{count(rows, 'row')} where {allowed} belong.", effect=float(wrong), what=ROWS
+    )
 
 
 def column_checks(name: str, column: Column, baseline: Column, limits: dict, config: dict) -> Iterator[Check]:
@@ -162,10 +185,10 @@ def completeness(name: str, column: Column, baseline: Column, limits: dict, conf
     """
     rows, before = rows_of(column), rows_of(baseline)
     here, there = column.missing / max(1, rows), baseline.missing / max(1, before)
-    sentence = f"{_percent(here)} of {name} is missing where {_percent(there)} is in the baseline."
+    sentence = f"{percent(here)} of {name} is missing where {percent(there)} is in the baseline."
     allowed = 1 - float(limits.get("completeness", 1 - there))
     if allowed < there - 1e-9:
-        sentence = f"{_percent(here)} of {name} is missing where {_percent(allowed)} may be."
+        sentence = f"{percent(here)} of {name} is missing where {percent(allowed)} may be."
         absent = column.missing
         return Check(name, COMPLETENESS, sentence, None, here - allowed, sql="cell IS NULL", at_fault=absent)
     least = float(config["significance_constraints"]["completeness_threshold"])
@@ -212,6 +235,7 @@ def data_type(name: str, column: Numbers, baseline: Column, kind: str, allowed: 
             allowed,
             sql="isfinite(number) AND number <> floor(number)",
             at_fault=column.fractional,
+            what=FRACTIONS,
         )
 
 
@@ -223,11 +247,27 @@ def value_range(name: str, column: Numbers, limits: dict) -> Check:
     outside = int(column.counts[(column.keys < low) | (column.keys > high)].sum())
     if not outside and column.present:
         outside = int(column.moments.minimum < low) + int(column.moments.maximum > high)
-    sentence = f"{_rows_hold(outside)} a number outside {low:g} to {high:g} in {name}."
+    sentence = f"{_rows_hold(outside)} a number {_beyond(least, most)} in {name}{_expected(name) if outside else ''}."
     conditions = [f"number < {low!r}"] * (low > -np.inf) + [f"number > {high!r}"] * (high < np.inf)
     sql = f"isfinite(number) AND ({' OR '.join(conditions)})" if conditions else None
     share = outside / max(1, column.present)
-    return Check(name, CATEGORICAL, sentence, None, share, sql=sql, at_fault=outside)
+    return Check(name, CATEGORICAL, sentence, None, share, sql=sql, at_fault=outside, what=RANGE)
+
+
+def _beyond(least: float | None, most: float | None) -> str:
+    if least is None or most is None:
+        limit = f"above the constraint's {most:g}" if most is not None else f"below the constraint's {least or 0:g}"
+        return "beyond no limit" if least is None and most is None else limit
+    return f"outside the constraint's {least:g} to {most:g}"
+
+
+def _expected(name: str) -> str:
+    """Return the domain of the schema's column of this name, if there is one and it has ends."""
+    column = next((each for each in Schema.read().columns if each.name == name), None)
+    ends = (column.values or (column.minimum, column.maximum)) if column else ()
+    if not ends or not all(isinstance(end, float | int) and np.isfinite(end) for end in ends):
+        return ""
+    return f", where the schema says {min(ends):g} to {max(ends):g}"
 
 
 def unseen(name: str, column: Column, baseline: Column, allowed: float, domain: Sequence[str] | None = None) -> Check:
@@ -344,9 +384,5 @@ def rows_of(column: Column) -> int:
     return column.present + column.missing + (column.mistyped if isinstance(column, Numbers) else 0)
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _rows_hold(count: int) -> str:
-    return "1 row holds" if count == 1 else f"{count} rows hold"
+def _rows_hold(rows: int) -> str:
+    return f"{count(rows, 'row')} hold{'s' * (rows == 1)}"

@@ -71,12 +71,13 @@ def make(job: Job, folder: Path) -> Shard:
     host, hosts = paths.hosts()
     shard = Shard(host, tuple(hosts), identity(job), Table(0), [])
     try:
-        job = capture.opened(job, folder)
         if job.constraints is None:
+            job = capture.opened(job, folder)
             scanned = analysis.read_baseline(job)
             shard.table, shard.sampled = scanned.table, scanned.sampled
             return shard
         limits, before = analysis.read_limits(job)
+        job = capture.opened(job, folder, analysis.column_names(limits))
         scanned = analysis.read_batch(job, before, limits, learn=False)
     except EmptyBatch:
         return shard

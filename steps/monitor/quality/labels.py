@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from steps.common import paths
+from steps.common import files as common
 from steps.monitor.contract import Job
 from steps.monitor.data import files, read_errors
 from steps.monitor.failures import BadSetting, EmptyBatch, UnreadableBatch
@@ -225,14 +225,12 @@ def _labels(source: Path, scored: dict[str, list[Any]], problem: Problem) -> tup
     """Return all labels of each row of each known batch, and how many labels are of unknown batches."""
     if not source.exists():
         raise BadSetting(f"ground_truth_source: there is no file or folder {source}.")
-    found = [source] if source.is_file() else paths.files_below(source)
+    found = [file.path for file in common.listed(source)]
     if not found:
         raise EmptyBatch(f"ground_truth_source: no file of labels in {source.name}.")
     given: Given = {}
     unknown = 0
     for file in found:
-        if not file.stat().st_size:
-            continue
         name = file.name if source.is_file() else file.relative_to(source).as_posix()
         for location, batch, row, label in _rows(file, name):
             if batch not in scored:

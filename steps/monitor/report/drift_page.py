@@ -5,9 +5,10 @@ from html import escape
 
 from steps.common import about
 from steps.common.html import page, table
+from steps.common.text import count, percent
 from steps.monitor.data.histograms import Column, Numbers
-from steps.monitor.drift import checks
-from steps.monitor.drift.analysis import WHAT, Outcome
+from steps.monitor.drift import analysis, checks
+from steps.monitor.drift.analysis import Outcome
 from steps.monitor.drift.checks import Check
 from steps.monitor.report import charts, shares
 from steps.monitor.report.history import Batch
@@ -34,18 +35,8 @@ summary { cursor: pointer; color: var(--faint); font-size: .9rem; padding: .25re
 @media (max-width: 24rem) { .found dl { grid-template-columns: 1fr; } }
 """
 
-KINDS = {
-    checks.DRIFT: "distribution",
-    checks.COMPLETENESS: "completeness",
-    checks.DATA_TYPE: "type",
-    checks.CATEGORICAL: "domain",
-    "missing_column_check": "missing column",
-    "extra_column_check": "extra column",
-}
 MAX_COLUMNS = 60
 """Columns that the page shows: those in violation first."""
-
-ALL_COLUMNS = "all columns together"
 
 
 def render(outcome: Outcome, earlier: Sequence[Batch] = ()) -> str:
@@ -78,7 +69,7 @@ def _baseline(outcome: Outcome) -> str:
         (
             feature["name"],
             feature["inferred_type"],
-            _percent(1 - feature["completeness"]),
+            percent(1 - feature["completeness"]),
             _limits(feature),
         )
         for feature in outcome.constraints["features"]
@@ -103,7 +94,10 @@ def _limits(feature: dict) -> str:
 def _facts(outcome: Outcome) -> str:
     assert outcome.baseline
     level = outcome.constraints["monitoring_config"]["significance_constraints"]["false_alarm_rate"]
-    text = f"{outcome.table.rows} rows against {outcome.baseline.rows} of the baseline; {len(outcome.checks)} checks"
+    text = (
+        f"{count(outcome.table.rows, 'row')} compared with {outcome.baseline.rows} of the baseline; "
+        f"{count(len(outcome.checks), 'check')}"
+    )
     text += (
         f", set so that a batch like the baseline alarms about once in {round(1 / level):,} times." if level else "."
     )
@@ -129,13 +123,9 @@ def _violations(violated: Sequence[Check]) -> str:
             ("First rows", _rows(check)),
         ]
         shown = "".join(f"<dt>{name}</dt><dd>{escape(fact)}</dd>" for name, fact in facts if fact)
-        heading = f"<h3>{escape(_subject(check))}: {KINDS[check.kind]}</h3>"
+        heading = f"<h3>{escape(analysis.subject(check))}: {check.what}</h3>"
         items.append(f"<li>{heading}<p>{escape(check.sentence)}</p><dl>{shown}</dl></li>")
     return f'<h2>What was violated</h2><ul class="found">{"".join(items)}</ul>'
-
-
-def _subject(check: Check) -> str:
-    return ALL_COLUMNS if check.feature == checks.WHOLE_TABLE else check.feature
 
 
 def _amount(check: Check, value: float) -> str:
@@ -145,17 +135,13 @@ def _amount(check: Check, value: float) -> str:
         return ""
     if check.kind == checks.COMPLETENESS:
         return f"{100 * value:+.1f} points"
-    return _percent(value) if check.kind in (checks.DATA_TYPE, checks.CATEGORICAL) else ""
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return percent(value) if check.kind in (checks.DATA_TYPE, checks.CATEGORICAL) else ""
 
 
 def chance(p_value: float | None) -> str:
     """Return a p-value in words."""
     if p_value is None:
-        return "never"
+        return "not tested: a fixed limit"
     if p_value >= 0.1:
         return f"{100 * p_value:.0f} in 100"
     if p_value < 1e-9:
@@ -180,12 +166,12 @@ def _columns(outcome: Outcome, violated: Sequence[Check]) -> str:
     names.sort(key=lambda name: name not in bad)
     parts = []
     for name in names[:MAX_COLUMNS]:
-        found = [WHAT[check.kind] for check in violated if check.feature == name]
+        found = [check.what for check in violated if check.feature == name]
         state = "; ".join(dict.fromkeys(found)) or "as in the baseline"
         before, column = outcome.baseline.columns.get(name), outcome.table.columns.get(name)
         parts.append(_column_chart(name, before, column, state, name in bad))
     left = len(names) - MAX_COLUMNS
-    more = f"<p>{left} more columns without a violation are not drawn.</p>" if left > 0 else ""
+    more = f"<p>Not shown: {count(left, 'more column')} without a violation.</p>" if left > 0 else ""
     return f'<h2>Columns</h2>{_key(bool(bad))}<div class="columns">{"".join(parts)}</div>{more}'
 
 
@@ -207,7 +193,7 @@ def _column_chart(name: str, before: Column | None, column: Column | None, state
     shown_shares = shares.Shares(found.labels, found.baseline, batch, found.ordered)
     text = f"{name}: {state}. " if state else f"{name}. "
     parts = [found.baseline, *([batch] if batch is not None else [])]
-    rows = [(label, *(_percent(part[i]) for part in parts)) for i, label in enumerate(found.labels)]
+    rows = [(label, *(percent(part[i]) for part in parts)) for i, label in enumerate(found.labels)]
     head = ("Value", "Baseline", "Batch")[: 1 + len(parts)]
     shown = f'<p class="{"bad" if bad else "good"}">{escape(state)}</p>' if state else ""
     about = f"<p>{escape(_moments(before, column))}</p>"
@@ -231,24 +217,24 @@ def _moments(before: Column | None, column: Column | None) -> str:
 def _earlier(outcome: Outcome, earlier: Sequence[Batch]) -> str:
     if not earlier:
         return ""
-    now = {(c.feature, c.kind): c for c in outcome.checks if c.p_value is not None or c.violated}
-    rows = [(_time(batch.at), batch.rows, _drift(batch.drift), len(batch.violated)) for batch in earlier]
-    violated = len({(check.feature, check.kind) for check in outcome.checks if check.violated})
+    now = {(c.feature, c.what): c for c in outcome.checks if c.p_value is not None or c.violated}
+    rows = [(_time(batch.at), batch.rows, _drift(batch.drift), batch.violations) for batch in earlier]
+    violated = sum(check.violated for check in outcome.checks)
     this = f"{_time(outcome.metrics['analysed_at'])} (this)"
     rows.append((this, outcome.table.rows, _drift(outcome.verdict["drift"]), violated))
     charts_of_checks = []
-    order = sorted(now, key=lambda key: (not now[key].violated, key[1] != checks.DRIFT))
+    order = sorted(now, key=lambda key: (not now[key].violated, now[key].kind != checks.DRIFT))
     for key in [key for key in order if now[key].kind == checks.DRIFT or now[key].violated][:MAX_COLUMNS]:
         check = now[key]
         values = [*(batch.effects.get(key) for batch in earlier), check.effect]
         alarms = [*(key in batch.violated for batch in earlier), check.violated]
         text = (
-            f"{_subject(check)}, {KINDS[check.kind]}: {check.effect:.2f} now; earlier "
+            f"{analysis.subject(check)}, {check.what}: {check.effect:.2f} now; earlier "
             f"{', '.join('none' if value is None else f'{value:.2f}' for value in values[:-1])}; "
             f"{check.effect_threshold:g} is allowed."
         )
         charts_of_checks.append(
-            f"<figure><h3>{escape(_subject(check))}: {KINDS[check.kind]}</h3>"
+            f"<figure><h3>{escape(analysis.subject(check))}: {check.what}</h3>"
             f"{charts.trend(values, check.effect_threshold, alarms, text)}</figure>"
         )
     head = ("Looked at", "Rows", "Verdict", "Checks violated")
@@ -266,8 +252,8 @@ def _drift(drift: bool) -> str:
 def _all_checks(found: Sequence[Check]) -> str:
     rows = [
         (
-            _subject(check),
-            KINDS[check.kind],
+            analysis.subject(check),
+            check.what,
             "violated" if check.violated else "passed",
             _amount(check, check.effect),
             _amount(check, check.effect_threshold),
@@ -281,7 +267,8 @@ def _all_checks(found: Sequence[Check]) -> str:
         "<p>A check with a p-value is violated only if its p-value is smaller than needed and what was found is more "
         "than allowed. The needed p-values are Holm's, over all checks together.</p>"
     )
-    return f"<details><summary>All {len(rows)} checks</summary>{explained}{table(head, rows, 'All checks')}</details>"
+    listed = table(head, rows, "All checks")
+    return f"<details><summary>All checks ({len(rows)})</summary>{explained}{listed}</details>"
 
 
 def summary(outcome: Outcome) -> str:

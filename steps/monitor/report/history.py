@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from steps.monitor.drift.checks import WHAT
 from steps.monitor.failures import BadSetting
 
 FILES = ("metrics.json", "verdict.json")
@@ -15,7 +16,7 @@ MAX_BATCHES = 30
 """Batches that a report shows, the newest of those that are given."""
 
 Key = tuple[str, str]
-"""A check: its column and its kind."""
+"""A check: its column and what is checked."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Batch:
     drift: bool
     effects: dict[Key, float]
     violated: frozenset[Key]
+    violations: int
 
 
 def read(folder: Path | None) -> list[Batch]:
@@ -52,12 +54,18 @@ def _batch(file: Path, name: str) -> Batch | None:
                 return None
         effects, violated = {}, set()
         for check in content["checks"]:
-            key = (str(check["feature_name"]), str(check["constraint_check_type"]))
+            kind = str(check["constraint_check_type"])
+            key = (str(check["feature_name"]), str(check.get("what", WHAT.get(kind, kind))))
             effects[key] = max(effects.get(key, float("-inf")), float(check["effect_size"]))
             if check["violated"]:
                 violated.add(key)
         return Batch(
-            str(content["analysed_at"]), int(content["rows"]), bool(content["drift"]), effects, frozenset(violated)
+            str(content["analysed_at"]),
+            int(content["rows"]),
+            bool(content["drift"]),
+            effects,
+            frozenset(violated),
+            int(content.get("violation_count", len(violated))),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BadSetting(f"earlier_results: {name} isn't a result of this container.") from None

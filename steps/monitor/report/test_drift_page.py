@@ -122,7 +122,7 @@ def test_no_earlier_results_are_none(drifted, tmp_path):
 @pytest.mark.parametrize(
     ("p", "message"),
     [
-        (None, "never"),
+        (None, "not tested: a fixed limit"),
         (0.34, "34 in 100"),
         (0.004, "1 in 250"),
         (1e-5, "1 in 100,000"),
