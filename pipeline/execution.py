@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from functions.common.context import RUNNING, AccountContext, client
 from functions.on_failure import execution as executions
-from pipeline import inference, quality, shapes, train
+from pipeline import inference, quality, train, validation
 from pipeline.language import Definition
 from pipeline.names import Names
 from pipeline.release import Release
@@ -32,13 +32,16 @@ class CannotStart(Exception):
 
 
 def render(settings: Settings, pipeline: str, release: Release) -> Definition:
-    """Return a pipeline's definition after checking it.
+    """Return a pipeline's definition after checking it; only without images may a release leave variables open.
 
     Raises:
-        CannotStart: SageMaker would refuse it.
+        CannotStart: SageMaker would refuse it, or it names what the release hasn't.
     """
     definition = DEFINITIONS[pipeline](settings, release)
-    if problems := shapes.problems(definition.render()):
+    problems = validation.problems(definition.render())
+    if release.images:
+        problems += validation.unresolved(definition.render(), release.images.values())
+    if problems:
         raise CannotStart(f"{pipeline} definition: {'; '.join(problems)}.")
     return definition
 
@@ -69,7 +72,7 @@ def upsert(settings: Settings, pipeline: str, release: Release | None = None) ->
     release = release or deployed
     release = replace(release, functions={**deployed.functions, **release.functions})
     text = render(settings, pipeline, release).text()
-    if unknown := shapes.VARIABLE.search(text):
+    if unknown := validation.VARIABLE.search(text):
         raise CannotStart(f"{name}: neither the release nor a deployed pipeline says what {unknown[0]} is.")
     request["PipelineDefinition"] = text
     if present is None:

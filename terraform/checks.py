@@ -9,7 +9,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline import settings as configuration
-from pipeline import shapes
+from pipeline import validation
 from pipeline.execution import DEFINITIONS, CannotStart, render
 from pipeline.release import Release
 from pipeline.settings import Settings
@@ -80,7 +80,8 @@ def lay_out(account: Account, manifest: Manifest, folder: Path, into: Path) -> N
     for pipeline in manifest.pipelines(environment):
         file = folder / "definitions" / environment / f"{pipeline}.json"
         try:
-            problems = shapes.problems(json.loads(file.read_text()))
+            definition = json.loads(file.read_text())
+            problems = validation.problems(definition) or validation.unresolved(definition, manifest.images.values())
         except (OSError, ValueError) as error:
             problems = [str(error)]
         if problems:

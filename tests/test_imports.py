@@ -11,7 +11,7 @@ ALLOWED = {
     "steps": set(),
     "functions": set(),
     "localaws": set(),
-    "pipeline": {"steps", "functions"},
+    "pipeline": {"steps", "functions", "localaws"},
     "promotion": {"pipeline", "steps", "functions"},
     "terraform": {"pipeline", "promotion"},
     "images": {"pipeline", "promotion"},
@@ -44,6 +44,17 @@ def test_a_folder_imports_only_what_it_may(folder):
         for name in imported(source) & (FOLDERS - {folder} - ALLOWED[folder])
     }
     assert wrong == set()
+
+
+def test_the_definition_language_alone_is_taken_from_localaws():
+    """Its parser is the one that refuses a definition; nothing else of localaws is of use without a server."""
+    for source in (ROOT / "pipeline").rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "localaws":
+                names = {f"{node.module}.{alias.name}" for alias in node.names}
+                assert all(name.startswith("localaws.definition") for name in names), f"{source}: {names}"
+            elif isinstance(node, ast.Import):
+                assert not any(alias.name.startswith("localaws") for alias in node.names), source
 
 
 @pytest.mark.parametrize("step", sorted(p.name for p in (ROOT / "steps").iterdir() if p.is_dir()))

@@ -8,7 +8,7 @@ shapes of the calls that SageMaker makes for a step, and the JSON that the SageM
 from localaws.definition.conditions import evaluate
 from localaws.definition.errors import InvalidDefinition, InvalidParameter, Unresolvable
 from localaws.definition.model import CacheConfig, Definition, Parameter, PropertyFile, RetryPolicy, Step
-from localaws.definition.parse import parse
+from localaws.definition.parse import parse, problems
 from localaws.definition.resolve import Scope, resolve
 from localaws.definition.steptypes import EXECUTED
 
@@ -26,5 +26,6 @@ __all__ = [
     "Unresolvable",
     "evaluate",
     "parse",
+    "problems",
     "resolve",
 ]

@@ -21,6 +21,7 @@ from localaws.definition.model import (
     RetryPolicy,
     Step,
 )
+from localaws.definition.shapes import Problem
 from localaws.definition.steptypes import COMMON, EXECUTED, known
 
 VERSION = "2020-12-01"
@@ -58,6 +59,21 @@ MAX_ATTEMPTS, MAX_EXPIRY_MINUTES, MAX_INTERVAL_SECONDS = 20, 14400, 43200
 
 def parse(text: str) -> Definition:
     """Return a definition's parts, or raise InvalidDefinition for the first thing that is wrong."""
+    definition = _read(text)
+    for path, message in validate.problems(definition):
+        raise InvalidDefinition(path, message)
+    return definition
+
+
+def problems(text: str) -> list[Problem]:
+    """Return (path, sentence) of all that is wrong with a definition; of one whose form is wrong, the first."""
+    try:
+        return list(validate.problems(_read(text)))
+    except InvalidDefinition as error:
+        return [(error.path, error.message)]
+
+
+def _read(text: str) -> Definition:
     limit = wire.service().shape_for("PipelineDefinition").metadata.get("max", 1 << 20)
     if len(text) > limit:
         raise InvalidDefinition("", f"the definition has {len(text)} characters, and at most {limit} are allowed")
@@ -99,10 +115,7 @@ def _definition(document: Any) -> Definition:
         raise InvalidDefinition("Metadata", "must be an object")
     if experiment is not None:
         _object(experiment, "PipelineExperimentConfig", ("ExperimentName", "TrialName"))
-    definition = Definition(parameters, steps, metadata, experiment)
-    for path, message in validate.problems(definition):
-        raise InvalidDefinition(path, message)
-    return definition
+    return Definition(parameters, steps, metadata, experiment)
 
 
 def _parameters(items: Any) -> dict[str, Parameter]:

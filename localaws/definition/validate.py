@@ -23,13 +23,28 @@ SWITCHES = ("SkipCheck", "RegisterNewBaseline", "FailOnViolation")
 
 
 def problems(definition: Definition) -> Iterator[Problem]:
-    """Give (path, sentence) of everything that SageMaker would refuse in a definition whose form is right."""
+    """Give (path, sentence) of what SageMaker would refuse in a definition whose form is right.
+
+    What comes later stands on what is checked before: references lead to what has its form, and types are those of
+    references that lead somewhere.
+    """
+    for check in (_forms, _links, _types):
+        found = list(check(definition))
+        yield from found
+        if found:
+            return
+
+
+def _forms(definition: Definition) -> Iterator[Problem]:
     for step in definition.steps.values():
         path = f"Steps.{step.name}"
         yield from _functions(step.referring(), path)
         yield from _settings(step, path)
         yield from _arguments(step, f"{path}.Arguments")
-    # Only now is it known that what a reference may lead to has its form.
+    yield from _functions(definition.experiment_config, "PipelineExperimentConfig")
+
+
+def _links(definition: Definition) -> Iterator[Problem]:
     for step in definition.steps.values():
         path = f"Steps.{step.name}"
         yield from _references(step, definition, path)
@@ -39,12 +54,14 @@ def problems(definition: Definition) -> Iterator[Problem]:
         for file in step.property_files.values():
             if (outputs := _outputs(step)) is not None and file.output_name not in outputs:
                 yield f"{path}.PropertyFiles", f"{file.output_name} isn't an output of the step"
-    for step in definition.steps.values():
-        yield from types.problems(step, definition, f"Steps.{step.name}.Arguments")
-    yield from _functions(definition.experiment_config, "PipelineExperimentConfig")
     for place, reference in gets(definition.experiment_config or {}, "PipelineExperimentConfig"):
         if reference.root == "Steps" or (wrong := _wrong_variable(reference, definition, None)):
             yield place, f"{reference.text} " + ("needs a step" if reference.root == "Steps" else wrong)
+
+
+def _types(definition: Definition) -> Iterator[Problem]:
+    for step in definition.steps.values():
+        yield from types.problems(step, definition, f"Steps.{step.name}.Arguments")
     yield from _cycles(definition)
 
 

@@ -85,7 +85,7 @@ def test_a_definition_that_sagemaker_would_refuse(prepared, checkout):
     _edit(shared, hyperparameters=hyperparameters)
 
     sentence = refused(replace(prepared, root=checkout), "dev")
-    assert sentence.startswith("dev: train definition: step Train") and "objective" in sentence
+    assert sentence.startswith("dev: train definition: Steps.Train") and "objective" in sentence
 
 
 def test_a_release_that_nobody_built(prepared):
