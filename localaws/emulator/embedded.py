@@ -25,7 +25,7 @@ from xml.sax.saxutils import escape
 
 from localaws import disk, http
 from localaws.access import policies
-from localaws.emulator import functions, objects, outside, persistence
+from localaws.emulator import functions, managed, objects, outside, persistence
 from localaws.emulator.persistence import Files
 from localaws.errors import ApiError, InternalFailure
 from localaws.statefiles import Contents, Damaged
@@ -76,6 +76,7 @@ def load(port: int, state: Path, contents: Contents, emit: Emit) -> Embedded:
     _whole_alarms(ministack)
     _own_metrics_of_alarms(ministack)
     _whole_bus_policies(ministack)
+    managed.own_policies(ministack)
     return Embedded(ministack, Files(ministack, state, contents), state)
 
 
