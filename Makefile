@@ -67,7 +67,7 @@ $(UV):
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.ready: $(GIVEN) uv.lock pyproject.toml | $(UV)
-	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venv" $(UV) sync --quiet --locked --all-groups --no-group scripts --inexact
+	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venv" $(UV) sync --quiet --locked --all-groups --no-group scripts --no-group xgboost-scripts --inexact
 	@echo "Environments of $$($(PY) --version), from the lock" >&2
 	@touch $@
 
@@ -75,8 +75,9 @@ $(UV):
 	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venvs/scripts" $(UV) sync --quiet --locked --only-group scripts
 	@touch $@
 
-.venvs/xgboost/.ready: $(GIVEN) uv.lock steps/train/pyproject.toml steps/infer/pyproject.toml | $(UV)
+.venvs/xgboost/.ready: $(GIVEN) uv.lock pyproject.toml steps/train/pyproject.toml steps/infer/pyproject.toml | $(UV)
 	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venvs/xgboost" $(UV) sync --quiet --locked --package baton-train --package baton-infer
+	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.venvs/xgboost" $(UV) sync --quiet --locked --only-group xgboost-scripts --inexact
 	@touch $@
 
 .venvs/%/.ready: $(GIVEN) uv.lock steps/%/pyproject.toml | $(UV)

@@ -160,7 +160,11 @@ def _environment(image: Image, container: Container, scratch: Path) -> dict[str,
         **image.environment,
         **container.environment,
     }
-    modules = filter(None, (given.get("PYTHONPATH"), str(image.directory)))
+    own = str(scratch / "packages") if image.script_mode else None
+    if own:
+        # What a script installs is its job's; the environment is every job's.
+        given["PIP_TARGET"] = own
+    modules = filter(None, (own, given.get("PYTHONPATH"), str(image.directory)))
     return {**given, "PYTHONPATH": os.pathsep.join(modules)}
 
 

@@ -2,11 +2,13 @@
 
 import json
 import os
+import subprocess
 import sys
 import textwrap
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -224,6 +226,48 @@ def test_what_the_stand_in_cant_do_is_said(run, train, hyperparameters, sentence
 def test_requirements_that_are_met_need_nothing(run, train):
     files = {"code/requirements.txt": "# tools\npytest  # of any version\n\n"}
     assert train("", files=files).wait() == 0
+
+
+RUN = """\
+#!/bin/bash
+cd /opt/ml/processing/input/code/
+set -e
+if [[ -f 'requirements.txt' ]]; then
+    pip uninstall --yes typing
+    pip install -r requirements.txt
+fi
+python run.py "$@"
+"""
+"""What the SDK's FrameworkProcessor mounts into a container as runproc.sh, by its meaning."""
+
+
+def wheel(file, version):
+    """Write a wheel of the module `thing`."""
+    info = f"thing-{version}.dist-info"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("thing.py", f"version = {version!r}\n")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: thing\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+
+
+def test_what_a_processing_script_requires_is_installed_for_its_job_alone(run, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "env")], check=True)
+    settings = {"command": (str(tmp_path / "env/bin/python"),), "script_mode": True}
+    handles = []
+    for version in ("1.0", "2.0"):
+        root = tmp_path / version / "algo-1"
+        name = f"thing-{version}-py3-none-any.whl"
+        code = "processing/input/code"
+        write(root, {"processing/input/entrypoint/runproc.sh": RUN, f"{code}/requirements.txt": f"./{name}\n"})
+        write(root, {f"{code}/run.py": "import sys, thing; print('has', thing.version, *sys.argv[1:])"})
+        wheel(root / code / name, version)
+        entry = ("/bin/bash", "/opt/ml/processing/input/entrypoint/runproc.sh")
+        handles.append(run.start(settings=settings, root=root, entrypoint=entry, arguments=("--x", version)))
+    assert [handle.wait() for handle in handles] == [0, 0], run.lines
+    assert {line for line in run.lines if line.startswith("has")} == {"has 1.0 --x 1.0", "has 2.0 --x 2.0"}
+    run.start("import thing", settings={"command": (str(tmp_path / "env/bin/python"), "-c", "import thing")})
+    assert run.handles[-1].wait() == 1
 
 
 def test_requirements_that_cant_be_met_are_named(run, train):
