@@ -6,14 +6,16 @@ compiled from the changed tree when a test imports it. A mutant dies where a tes
 
 import argparse
 import ast
+import contextlib
 import copy
+import importlib
 import importlib.abc
 import importlib.util
 import os
 import random
+import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -34,6 +36,8 @@ SCORE = 0.9
 
 SECONDS = 180
 """After which a mutant hangs."""
+
+PRELOADED = ("pytest", "numpy", "duckdb", "scipy.stats", "hypothesis.strategies", "sklearn.metrics")
 
 COMPARISONS = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -124,26 +128,59 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
         raise OSError  # No bytecode of a mutant is written or read.
 
 
-def child(module: str, number: int, tests: list[str]) -> int:
-    """Run the tests of a mutant."""
+def child(module: str, numbers: list[int]) -> int:
+    """Print each mutant's number and whether it lived; -1 is the module itself.
+
+    What the tests take from elsewhere is imported once: each mutant gets a fork.
+    """
+    for name in PRELOADED:
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(name)
+    for number in numbers:
+        process = os.fork()
+        if not process:
+            _run(module, number)
+        print(number, int(_ended_well(process)), flush=True)
+    return 0
+
+
+def _run(module: str, number: int) -> None:
+    """Run the tests of a mutant, and end."""
     import pytest
 
-    if number >= 0:
-        sys.meta_path.insert(0, Mutated(module, number))
-    return int(pytest.main(["-x", "-q", "--no-header", "-p", "no:randomly", *tests]))
+    # A mutant that never ends is ended by the clock.
+    signal.alarm(SECONDS)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+        if number >= 0:
+            sys.meta_path.insert(0, Mutated(module, number))
+        code = pytest.main(["-x", "-q", "--no-header", "-p", "no:random-order", *MODULES[module][1]])
+        os._exit(int(code))
 
 
-def dies(module: str, number: int) -> bool:
-    """Whether the tests notice a mutant; -1 is the module itself, which they must not."""
-    step, _ = MODULES[module]
-    python = ROOT / ".venvs" / f"{step}-tests" / "bin" / "python"
-    command = [str(python), "-m", "tests.mutants", "--child", str(number), module]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        ended = subprocess.run(command, capture_output=True, timeout=SECONDS, cwd=ROOT, env=environment)
-    except subprocess.TimeoutExpired:
-        return True
-    return ended.returncode != 0
+def _ended_well(process: int) -> bool:
+    return os.waitpid(process, 0)[1] == 0
+
+
+def living(module: str, numbers: list[int], jobs: int) -> set[int]:
+    """Return those of a module's mutants that the tests don't notice."""
+    python = ROOT / ".venvs" / f"{MODULES[module][0]}-tests" / "bin" / "python"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    workers = [
+        subprocess.Popen(
+            [str(python), "-m", "tests.mutants", f"--child={','.join(map(str, numbers[job::jobs]))}", module],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=environment | {"PYTHONPATH": str(ROOT)},
+        )
+        for job in range(min(jobs, len(numbers)))
+    ]
+    lines = [line.split() for worker in workers for line in worker.communicate()[0].splitlines()]
+    if len(lines) != len(numbers):
+        raise SystemExit(f"{module}: a process that runs mutants broke off.")
+    return {int(number) for number, lived in lines if int(lived)}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -152,26 +189,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--most", type=int, default=40, help="mutants that are drawn of each module")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("modules", nargs="*", default=[], help=f"of {', '.join(MODULES)}")
     options = parser.parse_args(arguments)
     if options.child is not None:
-        return child(options.modules[0], options.child, list(MODULES[options.modules[0]][1]))
+        return child(options.modules[0], [int(number) for number in options.child.split(",")])
     missed = False
     for module in options.modules or MODULES:
-        if dies(module, -1):
+        if not living(module, [-1], 1):
             print(f"{module}: its tests fail without any mutant.")
             return 1
-        known = [(line, change) for *_, line, change in mutants(ast.parse(source(module).read_text()))]
+        known = mutants(ast.parse(source(module).read_text()))
         drawn = sorted(random.Random(options.seed).sample(range(len(known)), min(options.most, len(known))))
-        with ThreadPoolExecutor(options.jobs) as pool:
-            dead = list(pool.map(lambda number, of=module: dies(of, number), drawn))
-        score = sum(dead) / len(dead)
+        alive = living(module, drawn, options.jobs)
+        died = len(drawn) - len(alive)
+        score = died / len(drawn)
         missed |= score < SCORE
-        print(f"{module:34} {sum(dead):4} of {len(dead):4} died ({len(known)} in all) {100 * score:5.1f} %", flush=True)
-        for number, died in zip(drawn, dead, strict=True):
-            if not died:
-                print(f"    line {known[number][0]}: {known[number][1][:90]}", flush=True)
+        print(f"{module:34} {died:4} of {len(drawn):4} died ({len(known)} in all) {100 * score:5.1f} %", flush=True)
+        for number in sorted(alive):
+            *_, line, change = known[number]
+            print(f"    line {line}: {change[:90]}", flush=True)
     return int(missed)
 
 
