@@ -180,6 +180,7 @@ def test_one_batch_has_one_number_of_violations(checked):
         part.strip(".") for part in sentence.split(": ", 2)[2].split("; ")
     }
     html = page(checked)
+    assert "<title>Batch and baseline: malformed</title>" in html and sentence.startswith("Malformed: ")
     assert html.count("<h3>bi_rads: ") == sum("bi_rads" in part for part in sentence.split("; "))
     (outside,) = [each for each in violations["violations"] if "number outside" in each["description"]]
     assert outside["description"].endswith(" in bi_rads, where the schema says 1 to 5.")

@@ -53,8 +53,9 @@ def render(outcome: Outcome, earlier: Sequence[Batch] = ()) -> str:
         _earlier(outcome, earlier),
         _all_checks(outcome.checks),
     ]
+    outcome_word = "malformed" if outcome.verdict["malformed"] else "drift" if violated else "no drift"
     return page(
-        f"Batch against baseline: {'drift' if violated else 'no drift'}",
+        f"Batch and baseline: {outcome_word}",
         "\n".join(part for part in body if part),
         STYLE,
     )
