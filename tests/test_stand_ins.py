@@ -4,12 +4,13 @@ import json
 import shutil
 import urllib.error
 import urllib.request
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from localaws.contract import Image, ImageMap
-from localaws.runtimes import Container, ProcessRuntime, namespaces
+from localaws.runtimes import Container, ProcessRuntime, namespaces, toolkit_xgboost
 from localaws.runtimes.toolkit_xgboost import version
 
 ROOT = Path(__file__).parent.parent
@@ -142,6 +143,22 @@ def test_versions_are_read_from_an_xgboost_images_tag_alone():
         URI.format("latest"),
     ):
         assert version(other) is None
+
+
+def test_a_version_that_isnt_the_tags_is_said_once(served):
+    job = served("1.7-1")
+    said = [line for line in job.log if "its stand-in" in line]
+    assert len(said) == 1 and said[0].startswith("localaws: the image has xgboost 1.7, and its stand-in 3.")
+    here = metadata.version("pytest")
+    major, minor = here.split(".")[:2]
+    names = {"xgboost": ("no-such-package", "pytest")}
+    for tag, told in (
+        (f"{major}.{minor}-1", None),
+        ("0.1-1", f"localaws: the image has xgboost 0.1, and its stand-in {here}."),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(toolkit_xgboost, "DISTRIBUTIONS", names)
+            assert toolkit_xgboost.difference(URI.format(tag)) == told
 
 
 def test_a_script_reads_payloads_with_the_images_own_functions(trained, tmp_path):

@@ -48,6 +48,8 @@ class Failed(Exception):
 
 def main(arguments):
     """Do what the container was started for; the exit code."""
+    if (told := image.difference()) and arguments in (["train"], ["serve"]):
+        print(told, flush=True)
     try:
         if arguments == ["train"]:
             return train()

@@ -5,16 +5,22 @@ Sources: encoder.py, algorithm_mode/serve.py and serve_utils.py of aws/sagemaker
 the guide's "Use the XGBoost Algorithm with SageMaker AI", upgrade from version 1.2 to 1.3.
 """
 
+import contextlib
 import csv
 import os
 import pickle
 import re
 import shutil
+from importlib import metadata
 
 MODEL = "xgboost-model"
 LAST_PICKLED = (1, 2)
 """The last version whose model is a pickled Booster; from the next on it is what `save_model` writes."""
 
+DISTRIBUTIONS = {"xgboost": ("xgboost", "xgboost-cpu"), "scikit-learn": ("scikit-learn",)}
+"""Packages that hold an image's framework, by its name in the image's."""
+
+_FRAMEWORK = re.compile(r"/sagemaker-(xgboost|scikit-learn):(\d+\.\d+)")
 _TAG = re.compile(r"/sagemaker-xgboost:(\d+)\.(\d+)")
 
 
@@ -26,6 +32,19 @@ def version(image=None):
     """The version of the image that this container stands for; None where it is no XGBoost image, or has no tag."""
     found = _TAG.search(image or os.environ.get("LOCALAWS_IMAGE", ""))
     return found and (int(found[1]), int(found[2]))
+
+
+def difference(image=None):
+    """What to say of a version of the image's framework here that isn't the one that the tag promises, if so."""
+    found = _FRAMEWORK.search(image or os.environ.get("LOCALAWS_IMAGE", ""))
+    if not found:
+        return None
+    for name in DISTRIBUTIONS[found[1]]:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            here = metadata.version(name)
+            same = f"{here}.".startswith(f"{found[2]}.")
+            return None if same else f"localaws: the image has {found[1]} {found[2]}, and its stand-in {here}."
+    return None
 
 
 def leave(folder):
