@@ -1,7 +1,7 @@
 """The smoke-test batch: rows whose answers are known, scored by the inference pipeline of a release just deployed.
 
 It lies outside the folder of batches, so that no event starts a second execution for it. Its rows are rows of the
-published table, and their answers are its labels: batch.csv and answers.csv in smoke test/.
+published table, and their answers are its labels: batch.csv and answers.csv in smoke_test/.
 """
 
 from __future__ import annotations

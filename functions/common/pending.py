@@ -12,16 +12,20 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from functions.common import ledger, recent
-from functions.common.batches import arrivals, is_arrival
+from functions.common.batches import SMOKE_TESTS, arrivals, is_arrival
 from functions.common.context import AccountContext, LostRace, client, put_json, read_json, split, write_json
 from functions.common.ledger import Batch, Entry
 from functions.common.objects import at_once
 
 PREFIX = "index/pending/"
+SCORED = "index/scored/"
+"""Below it, what each version has scored: labels are only ever about the approved one's batches."""
+
 PROGRESS = "index/reconciled.json"
 """Up to which change of the ledger the marks are known to agree with it."""
 
@@ -103,21 +107,37 @@ def begin_next(context: AccountContext, version: int) -> None:
         return
 
 
-def reconcile(context: AccountContext) -> None:
-    """Mark what the index missed: arrivals whose event was lost, and entries that changed without it.
+def mark_scored(context: AccountContext, entry: Entry) -> None:
+    """Note that a version has scored a batch, unless the batch only tried a release."""
+    if not split(entry.batch.url)[1].startswith(SMOKE_TESTS):
+        put_json(context.data_bucket, f"{SCORED}{entry.version:08}/{entry.batch.id}", {})
 
-    The latter are those of releases that had no index, which is how their ledgers are brought over. Both folders are
-    listed; of the ledger's entries, only those that have changed since the last time are read, and what takes longer
-    than RECONCILING_SECONDS is carried on the next time.
+
+def scored(context: AccountContext, version: int | None = None) -> Iterator[str]:
+    """Give the batches that a version, or any, is noted to have scored; the ledger has the last word."""
+    prefix = SCORED if version is None else f"{SCORED}{version:08}/"
+    pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=context.data_bucket, Prefix=prefix)
+    yield from (item["Key"].rsplit("/", 1)[1] for page in pages for item in page.get("Contents", []))
+
+
+def reconcile(context: AccountContext) -> None:
+    """Mark what the index missed: arrivals whose event was lost, and entries that changed without it."""
+    known = {batch for batch, _ in ledger.listed(context)}
+    at_once(lambda batch: mark(context, batch), [batch for batch in arrivals(context) if batch.id not in known])
+    bring_over(context)
+
+
+def bring_over(context: AccountContext) -> bool:
+    """Note in the index what changed in the ledger without it, as under a release that had none.
+
+    Only entries are read that have changed since the last time. Returns False when there are more of them than
+    RECONCILING_SECONDS are enough for: the next time carries on.
     """
     until = time.monotonic() + RECONCILING_SECONDS
     progress = read_json(context.data_bucket, PROGRESS)
     since = datetime.fromisoformat(progress[0]["since"]) if progress else datetime.fromtimestamp(0, UTC)
     etag = progress[1] if progress else None
-    listed = ledger.listed(context)
-    known = {batch for batch, _ in listed}
-    at_once(lambda batch: mark(context, batch), [batch for batch in arrivals(context) if batch.id not in known])
-    changed = sorted((changed, batch) for batch, changed in listed if changed >= since)
+    changed = sorted((changed, batch) for batch, changed in ledger.listed(context) if changed >= since)
     for start in range(0, len(changed), PAGE):
         part = changed[start : start + PAGE]
         entries = at_once(lambda one: _mark_entry(context, one[1]), part)
@@ -126,17 +146,21 @@ def reconcile(context: AccountContext) -> None:
         try:
             etag = write_json(context.data_bucket, PROGRESS, {"since": part[-1][0].isoformat()}, etag)
         except LostRace:
-            return
-        if time.monotonic() > until:
-            return
+            return False
+        if time.monotonic() > until and start + PAGE < len(changed):
+            return False
+    return True
 
 
 def _mark_entry(context: AccountContext, batch: str) -> Entry | None:
     """Mark the batch of an entry, if it is pending for any version; return the entry."""
     entry, _ = ledger.read(context, batch)
-    version = _version(entry) if entry else None
-    if entry and version is not None:
-        mark(context, entry.batch, version)
+    if entry is not None:
+        version = _version(entry)
+        if version is None:
+            mark_scored(context, entry)
+        else:
+            mark(context, entry.batch, version)
     return entry
 
 

@@ -153,3 +153,13 @@ def test_whatever_the_history_what_is_pending_is_one_listing(ready):
     assert begun(ready) == {"BatchDataUrl": "data/batches/waits.csv"}
     assert sorted(calls) == ["GetObject", "GetObject", "ListObjectsV2"]
     print(f"\n{HISTORY} scored batches: {len(calls)} calls to begin the next one")
+
+
+def test_what_a_version_has_scored_is_one_listing_and_none_that_tried_a_release(context):
+    for name, version in (("first", 1), ("second", 2), ("third", 2)):
+        pending.mark_scored(context, Entry(batch(context, name), ledger.SCORED, "arn:x", version))
+    tried = replace(batch(context, "tried"), url=f"s3://{context.data_bucket}/data/smoke-test/tried.csv")
+    pending.mark_scored(context, Entry(tried, ledger.SCORED, "arn:x", 2))
+    with counted() as calls:
+        assert sorted(pending.scored(context, 2)) == ["second-0123456789ab", "third-0123456789ab"]
+    assert calls == ["ListObjectsV2"]

@@ -54,6 +54,7 @@ def handle(event: dict) -> dict[str, str]:
             unscored=unscored,
         )
         _write_provenance(context, scored, event)
+        pending.mark_scored(context, scored)
         try:
             ledger.write(context, scored, etag)
         except LostRace:

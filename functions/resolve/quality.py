@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from functions.common import contract, ledger, registry, seals
+from functions.common import contract, ledger, pending, registry, seals
 from functions.common.batches import GROUND_TRUTH, SMOKE_TESTS, require_below
 from functions.common.context import AccountContext, put_json, split
 from functions.common.failures import (
@@ -68,13 +68,8 @@ def _predictions(context: AccountContext, version: int) -> list[str]:
 
     Smoke-test batches don't count: they only try a release, and nobody labels them.
     """
-    scored = [
-        entry
-        for entry in ledger.entries(context)
-        if entry.state == ledger.SCORED and not split(entry.batch.url)[1].startswith(SMOKE_TESTS)
-    ]
-    own = [entry for entry in scored if entry.version == version]
-    if not scored:
+    own = _own(context, version)
+    if not own and not any(pending.scored(context)):
         raise NoScoredBatch("No batch is scored yet: there are no predictions to evaluate.")
     if not own:
         raise NoPredictionsByChampion(
@@ -83,6 +78,21 @@ def _predictions(context: AccountContext, version: int) -> list[str]:
     found = at_once(lambda entry: list_objects(f"{entry.predictions}/"), own)
     keys = [item.key for objects in found for item in objects]
     return keys + at_once(lambda entry: _provenance(context, entry), own)
+
+
+def _own(context: AccountContext, version: int) -> list[ledger.Entry]:
+    """Return the entries of what a version has scored: by the index, or all of the ledger while it is brought over."""
+    if pending.bring_over(context):
+        entries = at_once(lambda batch: ledger.read(context, batch)[0], pending.scored(context, version))
+    else:
+        entries = list(ledger.entries(context))
+    return [
+        entry
+        for entry in entries
+        if entry is not None
+        and (entry.state, entry.version) == (ledger.SCORED, version)
+        and not split(entry.batch.url)[1].startswith(SMOKE_TESTS)
+    ]
 
 
 def _provenance(context: AccountContext, entry: ledger.Entry) -> str:

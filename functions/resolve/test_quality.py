@@ -73,7 +73,7 @@ def test_manifests_list_the_versions_own_predictions_and_all_labels(ready):
     scored(ready, "second", 1)
     scored(ready, "older", 0)
     scored(ready, "drifted", 1, state=ledger.QUARANTINED)
-    scored(ready, "smoke test", 1, folder="data/smoke-test")
+    scored(ready, "smoke", 1, folder="data/smoke-test")
     ready.act_as("resolve")
     found = ask(ready)
     assert manifest(ready, found["Predictions"]) == (
