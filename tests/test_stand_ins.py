@@ -63,11 +63,11 @@ class Job:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Gives a model that an image of a tag has trained."""
-    kept = {}
+    jobs = {}
 
     def train(tag):
-        if tag not in kept:
-            job = kept[tag] = Job(tmp_path_factory.mktemp("trained"), tag)
+        if tag not in jobs:
+            job = jobs[tag] = Job(tmp_path_factory.mktemp("trained"), tag)
             job.write({
                 "input/config/hyperparameters.json": {"objective": "binary:logistic", "num_round": "5"},
                 "input/config/inputdataconfig.json": {"train": {"ContentType": "text/csv"}},
@@ -76,7 +76,7 @@ def trained(tmp_path_factory):
                 "model/.keep": "",
             })  # fmt: skip
             assert job.start("train").wait() == 0, job.log
-        return kept[tag].root / "model"
+        return jobs[tag].root / "model"
 
     return train
 
@@ -122,8 +122,8 @@ def test_a_model_is_the_one_file_of_the_tags_format(trained, served, tag, pickle
     ],
 )
 def test_what_isnt_a_table_of_numbers_is_refused_as_the_image_refuses_it(served, body, sentence):
-    told = f"Loading csv data failed, please ensure data is in csv format: {sentence}.\n"
-    assert served("1.7-1").ask(body if isinstance(body, bytes) else body.encode()) == (415, told)
+    answer = f"Loading csv data failed, please ensure data is in csv format: {sentence}.\n"
+    assert served("1.7-1").ask(body if isinstance(body, bytes) else body.encode()) == (415, answer)
 
 
 @pytest.mark.parametrize(

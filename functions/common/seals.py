@@ -232,8 +232,8 @@ def difference(item: Sealed) -> str | None:
         raise
     if head.get("VersionId") != item.version:
         return f"{item.url} was overwritten: it isn't object version {item.version} any more."
-    kept = head.get("ChecksumSHA256")
-    found = base64.b64decode(kept).hex() if kept and "-" not in kept else _digest(bucket, name)
+    checksum = head.get("ChecksumSHA256")
+    found = base64.b64decode(checksum).hex() if checksum and "-" not in checksum else _digest(bucket, name)
     return None if found == item.sha256 else f"{item.url} holds other bytes than were recorded."
 
 

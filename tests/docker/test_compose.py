@@ -24,8 +24,8 @@ def surroundings(tmp_path):
         for probe in probes.values():
             probe.bind(("127.0.0.1", 0))
         ports = {name: str(probe.getsockname()[1]) for name, probe in probes.items()}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCALAWS_"))}
-    return kept | ports | {"BATON_REGISTRIES": str(tmp_path / "registries.json")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCALAWS_"))}
+    return inherited | ports | {"BATON_REGISTRIES": str(tmp_path / "registries.json")}
 
 
 def test_a_fresh_stack_scores_a_batch(surroundings):
