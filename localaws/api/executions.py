@@ -61,7 +61,7 @@ def _start(call: Call, pipeline: Record) -> dict[str, Any]:
     with call.app.store.transaction() as store:
         record = Record(key, body, "Executing", pipeline.key.name, now, now)
         store.put(record)
-        pipeline.body["LastExecutionTime"] = now
+        pipeline.body |= {"LastExecutionTime": now, "LastRunTime": now}
         store.put(pipeline)
         events.execution_changed(call.app, record, None)
         store.after_commit(lambda: call.app.engine.advance(key))

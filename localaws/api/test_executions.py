@@ -1,4 +1,7 @@
+import io
 import json
+import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -109,12 +112,12 @@ def callback(account, **more):
     }
 
 
-def token_of(account):
+def token_of(account, status="Executing"):
     queue = account.client("sqs").get_queue_url(QueueName="q")["QueueUrl"]
     while True:
         for message in account.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages", []):
             body = json.loads(message["Body"])
-            if body["status"] == "Executing":
+            if body["status"] == status:
                 return body["token"]
 
 
@@ -139,9 +142,13 @@ def test_a_callback_is_answered_once(account):
 def test_stop_and_retry_carry_on_from_what_is_finished(account):
     pipeline = Pipeline(account, GATE, callback(account, DependsOn=["Gate"]))
     arn = pipeline.start()
-    token_of(account)
+    token = token_of(account)
     for _ in range(2):
         pipeline.client.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken="s" * 32)
+    # A callback hears of it once more, and ends with its answer, whatever that is.
+    assert token_of(account, "Stopping") == token
+    assert pipeline.statuses(arn) == {"Gate": "Succeeded", "Ask": "Stopping"}
+    pipeline.client.send_pipeline_execution_step_success(CallbackToken=token)
     assert pipeline.end(arn)["PipelineExecutionStatus"] == "Stopped"
     assert pipeline.statuses(arn) == {"Gate": "Succeeded", "Ask": "Stopped"}
     with pytest.raises(ClientError) as raised:
@@ -157,13 +164,54 @@ def test_stop_and_retry_carry_on_from_what_is_finished(account):
     assert pipeline.statuses(arn) == {"Gate": "Succeeded", "Ask": "Succeeded"}
 
 
+def function(account, code, **more):
+    """Make a function of this code; its ARN."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("f.py", f"import time\ndef handle(event, context):\n    {code}\n    return {{}}\n")
+    made = account.client("lambda").create_function(
+        FunctionName="f", Runtime="python3.11", Handler="f.handle", Code={"ZipFile": content.getvalue()},
+        Role=f"arn:aws:iam::{account.number}:role/pipeline", **more,
+    )  # fmt: skip
+    return made["FunctionArn"]
+
+
+@pytest.mark.parametrize(("seconds", "limit", "status"), [(2, 30, "Stopped"), (20, 2, "Failed")])
+def test_a_stop_waits_for_a_running_function(account, tmp_path, seconds, limit, status):
+    begun = tmp_path / "begun"
+    code = f"open({str(begun)!r}, 'w').close(); time.sleep({seconds})"
+    arn_of_function = function(account, code, Timeout=limit)
+    step = {"Name": "Call", "Type": "Lambda", "FunctionArn": arn_of_function, "Arguments": {}}
+    pipeline = Pipeline(account, step)
+    arn = pipeline.start()
+    while not begun.exists():
+        time.sleep(0.05)
+    pipeline.client.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken="s" * 32)
+    while pipeline.statuses(arn)["Call"] == "Executing":
+        time.sleep(0.05)
+    assert pipeline.statuses(arn) == {"Call": "Stopping"}
+    assert pipeline.end(arn)["PipelineExecutionStatus"] == "Stopped"
+    assert pipeline.statuses(arn) == {"Call": status}
+
+
+def test_a_pipeline_says_when_it_ran_last(account):
+    pipeline = Pipeline(account, GATE)
+    assert "LastRunTime" not in pipeline.client.describe_pipeline(PipelineName="p")
+    arn = pipeline.start()
+    begun = pipeline.client.describe_pipeline_execution(PipelineExecutionArn=arn)["CreationTime"]
+    assert pipeline.client.describe_pipeline(PipelineName="p")["LastRunTime"] == begun
+    assert pipeline.client.list_pipelines()["PipelineSummaries"][0]["LastExecutionTime"] == begun
+
+
 def test_a_pipeline_with_a_running_execution_can_t_be_deleted(account):
     pipeline = Pipeline(account, callback(account))
     arn = pipeline.start()
     with pytest.raises(ClientError) as raised:
         pipeline.client.delete_pipeline(PipelineName="p", ClientRequestToken="d" * 32)
     assert raised.value.response["Error"]["Code"] == "ConflictException"
+    token = token_of(account)
     pipeline.client.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken="s" * 32)
+    pipeline.client.send_pipeline_execution_step_failure(CallbackToken=token)
     pipeline.end(arn)
     for _ in range(2):
         pipeline.client.delete_pipeline(PipelineName="p", ClientRequestToken="e" * 32)

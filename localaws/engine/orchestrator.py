@@ -44,6 +44,7 @@ class Engine:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="engine")
         self._locks = [threading.Lock() for _ in range(64)]
         self._timers: set[threading.Timer] = set()
+        self._calling: set[Key] = set()
         self._closed = False
 
     def start(self) -> None:
@@ -100,7 +101,7 @@ class Engine:
         token = call.request["CallbackToken"]
         with self._app.store.transaction() as store:
             waiting = store.select(
-                "kind='PipelineExecutionStep' AND account=? AND region=? AND status='Executing' "
+                "kind='PipelineExecutionStep' AND account=? AND region=? AND status IN ('Executing', 'Stopping') "
                 "AND json_extract(body, '$._token')=?",
                 (call.account, call.region, token),
             )
@@ -110,7 +111,9 @@ class Engine:
             execution = store.get(Key("PipelineExecution", call.account, call.region, step.parent))
             assert execution is not None
             name, result = step.body["StepName"], steps.Result("Failed", failure)
-            if failure is None:
+            if step.status == "Stopping":
+                result = steps.Result("Stopped")
+            elif failure is None:
                 definition = _parsed(execution.body["_definition"]).steps[name]
                 try:
                     typed = steps.callback_outputs(definition, outputs)
@@ -228,6 +231,8 @@ class Engine:
                     with store.transaction():
                         self._settle(turn, steps.begin(turn))
                     return
+                if turn.step.type == "Lambda":
+                    self._calling.add(record.key)
             self._settle_surely(turn, steps.begin(turn))
         except Unresolvable as error:
             self._settle_surely(turn, steps.Result("Failed", f"ClientError: {error}"))
@@ -237,6 +242,8 @@ class Engine:
             if not isinstance(error, DiskFull):
                 _log.exception("step %s of %s", name, key.name)
             self._settle_surely(turn, steps.Result("Failed", f"InternalFailure: {type(error).__name__}: {error}"))
+        finally:
+            self._calling.discard(record.key)
 
     def _turn(self, execution: Record, found: dict[str, Record], name: str) -> steps.Turn:
         definition = _parsed(execution.body["_definition"])
@@ -270,9 +277,13 @@ class Engine:
         """Write what an attempt came to, unless the step was stopped meanwhile."""
         key = turn.execution.key
         with self._app.store.transaction() as store:
-            current = self._still(key, turn.step.name)
-            execution = store.get(key)
+            current, execution = store.get(turn.record.key), store.get(key)
             if current is None or execution is None:
+                return
+            if current.status == "Stopping" and current.key in self._calling:
+                # What is stopped is the execution; AWS waits for the function, and tells only its timeout as a failure.
+                result = result if steps.timed_out(result) else steps.Result("Stopped", metadata=result.metadata)
+            elif current.status != "Executing":
                 return
             current.body |= {
                 k: v for k, v in turn.record.body.items() if k in ("_signature", "_token", "CacheHitResult")
@@ -353,8 +364,14 @@ class Engine:
                 app.jobs.stopping(job)
                 app.store.after_commit(lambda: self._submit(app.jobs.stop, job.key))
             return
-        if "Callback" in metadata:
+        told = record.status == "Stopping"
+        if "Callback" in metadata and not told:
             app.store.after_commit(lambda: self._submit(self._tell_callback, execution, record))
+        if record.key in self._calling or ("Callback" in metadata and execution.status == "Stopping"):
+            # A function ends by itself, and a callback with its answer.
+            if not told:
+                self._step_changed(execution, record, "Stopping")
+            return
         record.body["EndTime"] = app.clock.now()
         self._step_changed(execution, record, "Stopped")
 

@@ -184,6 +184,11 @@ def _lambda(turn: Turn) -> Result:
     return Result("Succeeded", None, metadata, {"OutputParameters": outputs})
 
 
+def timed_out(result: Result) -> bool:
+    """Whether a function ended at its own limit."""
+    return result.status == "Failed" and "timed out" in (result.failure or "")
+
+
 def _error_of(text: str) -> str:
     try:
         error = json.loads(text)
