@@ -131,6 +131,7 @@ class Builder:
             built = self.engine.run(
                 "build",
                 "--quiet",
+                *self.engine.one_image,
                 *cache,
                 *secrets,
                 *arguments,

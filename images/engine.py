@@ -6,6 +6,7 @@ has it built in; of several that are installed, the first that can is used. DOCK
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -14,6 +15,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 LINES_OF_BUILD = 12
+
+
+ATTESTATIONS = ("--provenance=false", "--sbom=false")
 
 
 class NotBuilt(Exception):
@@ -39,6 +43,16 @@ class Engine:
             lines = "\n".join(said[-LINES_OF_BUILD:]) if arguments[0] == "build" else said[-1]
             raise NotBuilt(f"docker {arguments[0]} failed: {lines}")
         return done.stdout.decode()
+
+    @functools.cached_property
+    def one_image(self) -> list[str]:
+        """Options of a build that give one image for SageMaker's instances, and no attestations beside it.
+
+        With attestations BuildKit gives an index, which SageMaker doesn't take; builders from before them know no
+        such option.
+        """
+        known = self.run("build", "--help")
+        return ["--platform=linux/amd64", *(flag for flag in ATTESTATIONS if flag.partition("=")[0] in known)]
 
     def has(self, image: str) -> bool:
         """Whether the engine holds the image."""

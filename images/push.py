@@ -8,10 +8,10 @@ same bytes, same digest. Against AWS the registry is ECR itself.
 from __future__ import annotations
 
 import base64
-import hashlib
-import http.client
 import json
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,14 +21,11 @@ from images.engine import Engine, NotBuilt
 from images.layers import ROOT
 from pipeline import settings
 from promotion import accounts
+from promotion.errors import PromotionError
+from promotion.registry import Registry
+from promotion.registry import of as registry_of
 
 DIGESTS = ROOT / ".baton/digests"
-MANIFEST_TYPES = (
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
-)
 
 
 def push(engine: Engine, environment: str, steps: list[str] | None = None) -> dict[str, str]:
@@ -49,13 +46,19 @@ def push(engine: Engine, environment: str, steps: list[str] | None = None) -> di
                 "`docker compose up`, `… registries up` starts others"
             )
         _log_in(engine, account, host)
+    registry = Registry(f"http://{local}") if local else registry_of(account)
     digests = {}
     for step in steps or layers.steps():
         repository = account.names.repository(step)
         tag = _tag(engine, f"{repository}:latest")
-        digests[step] = _push(engine, f"{repository}:latest", f"{local or host}/{repository}:{tag}")
+        target = f"{local or host}/{repository}:{tag}"
+        digests[step] = _once(registry, repository, tag, partial(_push, engine, f"{repository}:latest", target))
+        try:
+            content, media_type = registry.suitable(repository, digests[step])
+        except PromotionError as error:
+            raise NotBuilt(str(error)) from None
         if local:
-            _tell_ecr(account.client("ecr"), repository, tag, *_manifest(local, repository, digests[step]))
+            _tell_ecr(account.client("ecr"), repository, tag, content, media_type, digests[step])
     _record(environment, digests)
     return digests
 
@@ -67,6 +70,25 @@ def _tag(engine: Engine, built: str) -> str:
         raise NotBuilt(f"{built} was not built; run `make build`")
     version = re.sub(r"[^\w.-]", "-", revision.version())
     return f"{version}-{image['Id'].removeprefix('sha256:')[:12]}"
+
+
+def _once(registry: Registry, repository: str, tag: str, push: Callable[[], str]) -> str:
+    """Push an image unless its tag is there, which holds the image's id; return its digest.
+
+    ECR refuses a tag that is there, were it for the same digest (aws/containers-roadmap#2179).
+    """
+    try:
+        if held := registry.tagged(repository, tag):
+            return held
+        try:
+            return push()
+        except NotBuilt:
+            # Somebody else pushed the same image meanwhile.
+            if held := registry.tagged(repository, tag):
+                return held
+            raise
+    except PromotionError as error:
+        raise NotBuilt(str(error)) from None
 
 
 def _push(engine: Engine, built: str, target: str) -> str:
@@ -82,20 +104,6 @@ def _log_in(engine: Engine, account: accounts.Account, host: str) -> None:
     token = account.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
     user, password = base64.b64decode(token).decode().split(":", 1)
     engine.run("login", "--username", user, "--password-stdin", host, stdin=password.encode())
-
-
-def _manifest(address: str, repository: str, digest: str) -> tuple[bytes, str, str]:
-    """The manifest as the registry serves it: its bytes, its media type, its digest."""
-    connection = http.client.HTTPConnection(address, timeout=30)
-    try:
-        connection.request("GET", f"/v2/{repository}/manifests/{digest}", headers={"Accept": ", ".join(MANIFEST_TYPES)})
-        answer = connection.getresponse()
-        content = answer.read()
-    finally:
-        connection.close()
-    if answer.status != 200 or f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
-        raise NotBuilt(f"{address} does not serve {repository}@{digest} (HTTP {answer.status})")
-    return content, answer.headers["Content-Type"], digest
 
 
 def _tell_ecr(ecr, repository: str, tag: str, manifest: bytes, media_type: str, digest: str) -> None:

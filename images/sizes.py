@@ -14,8 +14,8 @@ from pathlib import Path
 
 from images import layers
 from images.engine import Engine, NotBuilt
-from images.push import MANIFEST_TYPES
 from images.registries import Registry
+from promotion.image_format import ACCEPTED
 
 MB = 1_000_000
 
@@ -84,7 +84,7 @@ def _layers(engine: Engine, name: str, target: str) -> dict[str, int]:
     address, _, repository = target.rpartition(":")[0].partition("/")
     connection = http.client.HTTPConnection(address, timeout=30)
     try:
-        connection.request("GET", f"/v2/{repository}/manifests/measured", headers={"Accept": ", ".join(MANIFEST_TYPES)})
+        connection.request("GET", f"/v2/{repository}/manifests/measured", headers={"Accept": ", ".join(ACCEPTED)})
         manifest = json.loads(connection.getresponse().read())
     finally:
         connection.close()

@@ -73,5 +73,9 @@ class NothingToRollBackTo(PromotionError):
     """No earlier release has served in the environment."""
 
 
+class UnsuitableImage(PromotionError):
+    """An image is in a format, or for a machine, that SageMaker doesn't take."""
+
+
 class NotBuilt(PromotionError):
     """A release could not be made of this checkout."""

@@ -53,9 +53,10 @@ def check(registry: Registry, images: Mapping[str, str], tag: str | None = None)
 
     Raises:
         DigestMissing, DigestMismatch, TagMoved: it doesn't; the message names the repository.
+        UnsuitableImage: SageMaker wouldn't take one.
     """
     for repository, digest in images.items():
-        registry.manifest(repository, digest)
+        registry.suitable(repository, digest)
     for repository, digest in images.items() if tag is not None else ():
         registry.check_tag(repository, tag, digest)
 
@@ -67,6 +68,7 @@ def copy(source: Registry, target: Registry, images: Mapping[str, str], tag: str
 
     Raises:
         DigestMissing, DigestMismatch, TagMoved, RegistryFailed: nothing has the tag that isn't whole.
+        UnsuitableImage: SageMaker wouldn't take one; nothing is copied.
     """
     done = Transfer()
     for repository, digest in images.items():
@@ -84,7 +86,7 @@ def copy(source: Registry, target: Registry, images: Mapping[str, str], tag: str
         ]
         for result in placed:
             result.result()
-    for repository, digest, content, media_type in manifests:  # children before the index that lists them
+    for repository, digest, content, media_type in manifests:
         target.put_manifest(repository, digest, content, media_type)
     check(target, images)
     for repository, digest in images.items():
@@ -99,12 +101,10 @@ def _collect(
     manifests: list[tuple[str, str, bytes, str]],
     blobs: dict[str, _Blob],
 ) -> None:
-    """Gather an image's manifests and blobs; an index is gathered with everything it lists."""
-    content, media_type = source.manifest(repository, digest)
+    """Gather an image's manifest and blobs."""
+    content, media_type = source.suitable(repository, digest)
     value = json.loads(content)
-    for child in value.get("manifests", []):
-        _collect(source, repository, child["digest"], manifests, blobs)
-    for part in [value["config"], *value["layers"]] if "config" in value else []:
+    for part in [value["config"], *value["layers"]]:
         if not part.get("urls"):  # such a layer is fetched from where it says, never from a registry
             blob = blobs.setdefault(part["digest"], _Blob(part["size"], repository, []))
             if repository not in blob.wanted_in:

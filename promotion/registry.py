@@ -17,17 +17,10 @@ import urllib3
 from pipeline.settings import is_local
 from promotion.accounts import Account
 from promotion.errors import DigestMismatch, DigestMissing, RegistryFailed, TagMoved
+from promotion.image_format import ACCEPTED, MANIFEST, check_platform, config_digest
 from promotion.manifest import digest as digest_of
 
 ROOT = Path(__file__).parent.parent
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-INDEX = "application/vnd.oci.image.index.v1+json"
-ACCEPTED = (
-    MANIFEST,
-    INDEX,
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
 BLOCK = 1 << 20
 PATIENCE = urllib3.Timeout(connect=10, read=120)
 AGAIN = urllib3.Retry(4, backoff_factor=0.2, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
@@ -73,6 +66,19 @@ class Registry:
         if reference.startswith("sha256:") and digest_of(answer.data) != reference:
             raise DigestMismatch(f"{self.name}/{repository} sent other bytes for {reference}.")
         return answer.data, answer.headers.get("Content-Type", MANIFEST)
+
+    def suitable(self, repository: str, digest: str) -> tuple[bytes, str]:
+        """Return the manifest of an image that SageMaker takes, and its media type.
+
+        Raises:
+            UnsuitableImage: it is of another format, or for another platform.
+            DigestMissing, DigestMismatch, RegistryFailed: as `manifest` and `blob`.
+        """
+        name = f"{self.name}/{repository}@{digest}"
+        content, media_type = self.manifest(repository, digest)
+        config = config_digest(name, content, media_type)
+        check_platform(name, b"".join(self.blob(repository, config)))
+        return content, media_type
 
     def tagged(self, repository: str, tag: str) -> str | None:
         """Return the digest that a tag points to; None if there is no such tag."""

@@ -1,4 +1,4 @@
-"""Step images where there is no Docker: OCI images made of a step's sources and its locked dependencies.
+"""Step images where there is no Docker: images made of a step's sources and its locked dependencies.
 
 They hold the same identity as built ones: a digest changes exactly when the step's code, what steps share,
 or a locked dependency changes, on every machine alike. localaws' process runtime stands in for running them.
@@ -20,12 +20,10 @@ from pipeline.names import STEPS
 from promotion import registry as registries
 from promotion.accounts import account
 from promotion.errors import NotBuilt
+from promotion.image_format import CONFIG, LAYER, MANIFEST
 from promotion.manifest import digest
 
 ROOT = Path(__file__).parent.parent
-CONFIG = "application/vnd.oci.image.config.v1+json"
-# Not compressed: zlib's versions give different bytes for the same content, and the layers are small.
-LAYER = "application/vnd.oci.image.layer.v1.tar"
 INCLUDED = ("*.py", "*.json")
 LEFT_OUT = ("test_*.py", "conftest.py")
 
@@ -49,6 +47,7 @@ def image(step: str, root: Path = ROOT) -> Image:
     Raises:
         NotBuilt: the step or the lock can't be read.
     """
+    # Not compressed: zlib's versions give different bytes for the same content, and the layers are small.
     code = _layer({str(file.relative_to(root)): file.read_bytes() for file in sources(step, root)})
     dependencies = _layer({"requirements.txt": requirements(step, root)})
     config = _json(
@@ -62,7 +61,7 @@ def image(step: str, root: Path = ROOT) -> Image:
     manifest = _json(
         {
             "schemaVersion": 2,
-            "mediaType": registries.MANIFEST,
+            "mediaType": MANIFEST,
             "config": _descriptor(CONFIG, config),
             "layers": [_descriptor(LAYER, dependencies), _descriptor(LAYER, code)],
         }
@@ -95,7 +94,7 @@ def register(
             for blob, content in made.blobs.items():
                 if not registry.holds(repository, "blobs", blob):
                     registry.put_blob(repository, blob, len(content), iter([content]))
-            registry.put_manifest(repository, made.digest, made.manifest, registries.MANIFEST)
+            registry.put_manifest(repository, made.digest, made.manifest, MANIFEST)
         if tag is not None:
             registry.put_tag(repository, tag, made.digest)
         digests[step] = made.digest

@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from promotion import images, source
+from promotion import image_format, images, source
 from promotion import registry as registries
 from promotion.accounts import account
-from promotion.errors import DigestMismatch, DigestMissing, NotBuilt, TagMoved
+from promotion.errors import DigestMismatch, DigestMissing, NotBuilt, TagMoved, UnsuitableImage
 from promotion.manifest import digest
 
 BUILT = ("preprocess", "train")
@@ -96,28 +96,37 @@ def test_a_layer_shared_by_two_images_is_sent_once(foundation):
     digests = {}
     for step in BUILT:
         repository = account("dev").names.repository(step)
-        config = json.dumps({"step": step}).encode()
+        config = json.dumps({"step": step, "os": "linux", "architecture": "amd64"}).encode()
         parts = [{"digest": digest(content), "size": len(content)} for content in (config, shared)]
-        manifest = json.dumps({"schemaVersion": 2, "config": parts[0], "layers": parts[1:]}).encode()
+        parts[0]["mediaType"] = image_format.CONFIG
+        head = {"schemaVersion": 2, "mediaType": image_format.MANIFEST}
+        manifest = json.dumps({**head, "config": parts[0], "layers": parts[1:]}).encode()
         for content in (config, shared):
             dev.put_blob(repository, digest(content), len(content), iter([content]))
-        dev.put_manifest(repository, digest(manifest), manifest, registries.MANIFEST)
+        dev.put_manifest(repository, digest(manifest), manifest, image_format.MANIFEST)
         digests[repository] = digest(manifest)
     done = images.copy(dev, prod, digests, "2.0")
     assert done.mounted == 1
     assert len(shared) <= done.size < 2 * len(shared)
 
 
-def test_an_index_is_copied_with_what_it_lists_and_keeps_its_digest(registered):
+def test_an_index_is_refused_by_name_and_nothing_is_copied(registered):
     dev, prod = registries.of(account("dev")), registries.of(account("prod"))
     repository, found = next(iter(registered.items()))
     content, media_type = dev.manifest(repository, found)
     listed = {"mediaType": media_type, "digest": found, "size": len(content)}
-    index = json.dumps({"schemaVersion": 2, "mediaType": registries.INDEX, "manifests": [listed]}).encode()
-    dev.put_manifest(repository, digest(index), index, registries.INDEX)
-    images.copy(dev, prod, {repository: digest(index)}, "3.0")
-    assert prod.tagged(repository, "3.0") == digest(index)
-    assert prod.manifest(repository, found) == (content, media_type)
+    kind = "application/vnd.oci.image.index.v1+json"
+    index = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": [listed]}).encode()
+    dev.put_manifest(repository, digest(index), index, kind)
+    with pytest.raises(UnsuitableImage, match=f"{repository}@{digest(index)} is an OCI index"):
+        images.copy(dev, prod, {repository: digest(index)}, "3.0")
+    assert prod.tagged(repository, "3.0") is None
+
+
+def test_what_is_made_of_sources_is_what_sagemaker_takes(registered):
+    dev = registries.of(account("dev"))
+    for repository, found in registered.items():
+        assert dev.suitable(repository, found)[1] == image_format.MANIFEST
 
 
 def test_a_digest_that_dev_does_not_hold_is_named(registered):
