@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import random
+import signal
 import socket
 import statistics
 import subprocess
@@ -71,7 +72,12 @@ class Server:
         given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         began = time.monotonic()
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env={**given, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            cwd=ROOT,
+            env={**given, **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         while not self._up():
             if self.process.poll() is not None:
@@ -131,7 +137,7 @@ class Server:
 
     def end(self) -> None:
         """End the server."""
-        self.process.terminate()
+        os.killpg(self.process.pid, signal.SIGTERM)  # MLflow starts another, and leaves it.
         self.process.wait()
 
 
@@ -191,7 +197,11 @@ def commands(name: str, peers: str, ports: Sequence[int]) -> dict[str, tuple[lis
     return {
         "infer": ([PYTHON, "-m", "steps.infer", "serve"], {**mine, "SAGEMAKER_BIND_TO_PORT": port[0]}, ""),
         PLAIN: ([python, "-m", "uvicorn", "--log-level", "error", "--port", port[1], "peers:plain"], others, ""),
-        PANDAS: ([python, "-m", "gunicorn", "-w", "2", "-b", f"127.0.0.1:{port[2]}", "peers:pandas()"], others, ""),
+        PANDAS: (
+            [python, "-m", "gunicorn", "-w", "2", "--timeout", "600", "-b", f"127.0.0.1:{port[2]}", "peers:pandas()"],
+            others,
+            "",
+        ),
         MLFLOW: ([python, "-m", *mlflow], others, NAMES + "\n"),
     }
 
@@ -200,10 +210,11 @@ def environments(name: str, peers: str) -> tuple[dict[str, str], dict[str, str]]
     """Return the variables of infer and of the others."""
     path = f"{peers}/bin:{os.environ['PATH']}"
     here = {"BENCH_FOLDER": name, "PYTHONPATH": str(Path(__file__).parent), "PATH": path}
+    here["MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT"] = "600"
     return {"SAGEMAKER_BASE_DIR": f"{name}/ml", "PYTHONPATH": str(ROOT)}, here
 
 
-def over_http(name: str, peers: str, runs: int) -> dict[str, dict[str, list[float]]]:
+def over_http(name: str, peers: str, runs: int, payloads: int) -> dict[str, dict[str, list[float]]]:
     """Measure payloads and single rows."""
     chance, found = random.Random(SEED + 1), {}
     ports = [free_port() for _ in range(4)]
@@ -215,7 +226,7 @@ def over_http(name: str, peers: str, runs: int) -> dict[str, dict[str, list[floa
         for title, decimals in KINDS.items():
             payload = table(PAYLOAD, decimals, chance)
             rates = {
-                name: partial(server.rows_per_second, payload, 1 if name == MLFLOW else 3)
+                name: partial(server.rows_per_second, payload, 1 if name == MLFLOW else payloads)
                 for name, server in servers.items()
             }
             found[title] = interleaved(rates, runs)
@@ -251,6 +262,7 @@ def main() -> int:
     """Measure every contender and print a table for each question."""
     parser = argparse.ArgumentParser(prog="python -m bench.model", description=__doc__)
     parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--payloads", type=int, default=3, help="that each of two clients sends in a run")
     parser.add_argument("--rows", type=int, default=10_000_000, help="of the file")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -261,7 +273,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="baton-bench-") as name:
         lay_out(Path(name))
         seconds([f"{peers}/bin/python", "-m", "peers", "save"], environments(name, peers)[1])
-        found = over_http(name, peers, arguments.runs) | file_to_file(name, peers, arguments.runs, arguments.rows)
+        found = over_http(name, peers, arguments.runs, arguments.payloads) | file_to_file(
+            name, peers, arguments.runs, arguments.rows
+        )
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1) + "\n")
     return 0
