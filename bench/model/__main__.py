@@ -59,7 +59,7 @@ def table(size: int, decimals: int, chance: random.Random) -> str:
             f"{chance.uniform(18, 96):.{decimals}f}",
             *(chance.randint(1, 4) for _ in range(3)),
         ]
-        lines.append(",".join("?" if chance.random() < 0.02 else str(cell) for cell in cells))
+        lines.append(",".join("" if chance.random() < 0.02 else str(cell) for cell in cells))
         length += len(lines[-1]) + 1
     return "\n".join(lines) + "\n"
 
