@@ -4,6 +4,7 @@
   python -m localaws status             what it is doing
   python -m localaws logs               the log of the server, or of a job
   python -m localaws fire RULE          fire a schedule now
+  python -m localaws fault STEP         let the next attempt at a step fail as if AWS had
   python -m localaws clock 36h          move the accounts' clock forward
   python -m localaws down               stop it; its state stays for the next start
   python -m localaws check              look whether anything in the state folder is damaged
@@ -29,6 +30,7 @@ from typing import Any
 from localaws import environment, keeping, process
 from localaws.contract import InvalidImageMap
 from localaws.disk import DiskFull
+from localaws.engine import faults
 from localaws.process import NotRunning
 from localaws.settings import Settings, WrongSetting
 from localaws.statefiles import Damaged
@@ -105,6 +107,10 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--account", help="12-digit account of the job, where several have one of this name")
     added.add_argument("--region", help="its region, where it is in several")
     command("fire", _fire, "fire the rule's schedule now").add_argument("rule", help="name of the rule")
+    added = command("fault", _fault, "let the next attempts at a step fail, to rehearse its retry policies")
+    added.add_argument("step", help="name of the step")
+    added.add_argument("--kind", choices=tuple(faults.KINDS), default="capacity", help="what fails (capacity)")
+    added.add_argument("--times", type=int, default=1, help="how many attempts (1); 0 takes back what was asked for")
     added = command("clock", _clock, "print the accounts' time, or move it forward")
     added.add_argument("forward", nargs="?", help="such as 90s, 5m, 36h or 2d")
     return parser
@@ -270,6 +276,12 @@ def _fire(options: argparse.Namespace) -> None:
     address = process.running(state)["address"]
     for arn in process.ask(state, address, "POST", "fire", {"rule": options.rule})["fired"]:
         print(arn)
+
+
+def _fault(options: argparse.Namespace) -> None:
+    state = _settings(options).state
+    asked = {"step": options.step, "kind": options.kind, "times": options.times}
+    process.ask(state, process.running(state)["address"], "POST", "fault", asked)
 
 
 def _clock(options: argparse.Namespace) -> None:

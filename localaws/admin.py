@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from localaws.engine import faults
 from localaws.errors import ApiError
 from localaws.events.shapes import iso
 
@@ -64,4 +65,15 @@ def _jobs(app: Application, request: dict[str, Any]) -> dict[str, Any]:
     return {"jobs": [{"kind": kind, "account": account, "region": region} for kind, account, region in rows]}
 
 
-_ACTS = {("GET", "status"): _status, ("POST", "clock"): _clock, ("POST", "fire"): _fire, ("POST", "jobs"): _jobs}
+def _fault(app: Application, request: dict[str, Any]) -> dict[str, Any]:
+    faults.ask_for(app.store, str(request["step"]), str(request["kind"]), request["times"])
+    return {}
+
+
+_ACTS = {
+    ("GET", "status"): _status,
+    ("POST", "clock"): _clock,
+    ("POST", "fire"): _fire,
+    ("POST", "jobs"): _jobs,
+    ("POST", "fault"): _fault,
+}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from localaws import events
 from localaws.definition import Definition, Unresolvable, parse
 from localaws.disk import DiskFull
-from localaws.engine import cache, checks, retries, steps, trials
+from localaws.engine import cache, checks, faults, retries, steps, trials
 from localaws.engine.kinds import FINAL, JOB_TYPES, TUNING
 from localaws.engine.plan import RUNNING, Plan
 from localaws.engine.scope import ExecutionScope
@@ -220,6 +220,9 @@ class Engine:
         turn = self._turn(execution, found, name)
         try:
             if self._from_cache(turn):
+                return
+            if (failure := faults.take(store, name)) is not None:
+                self._settle_surely(turn, steps.Result("Failed", failure))
                 return
             apart = turn.step.type in ("Lambda", "Callback", "Condition")
             if not apart:
