@@ -302,3 +302,40 @@ def test_a_batch_like_the_baseline_and_one_that_is_not():
     other = {"a": numbers({1.0: 400, 5.0: 200}), "b": texts({"x": 100, "z": 500})}
     found = {(each.feature, each.what) for each in ran(other, same, 600, 600) if each.violated}
     assert found == {("a", "distribution"), ("b", "values outside the domain"), ("b", "distribution")}
+
+
+def test_a_check_of_nothing_is_passed():
+    found = Check("a", checks.DRIFT, "")
+    assert (found.effect, found.effect_threshold, found.weight, found.at_fault, found.rows) == (0.0, 0.0, 0.0, 0, [])
+    assert found.p_value is None and found.p_threshold is None and found.sql is None and not found.violated
+
+
+def test_one_row_is_all_of_a_column():
+    settings, baseline = config(), numbers(FIVE)
+    missing = checks.completeness("a", numbers({}, missing=1), baseline, {}, settings)
+    assert missing.effect == 1.0 and missing.weight == pytest.approx(1 / 601)
+    (mistyped,) = checks.data_type("a", numbers({}, mistyped=1), baseline, "Fractional", 0.0)
+    assert mistyped.effect == 1.0
+    whole = list(checks.data_type("a", numbers({1.5: 1}, fractional=1), baseline, "Integral", 0.0))
+    assert whole[1].effect == 1.0
+    assert checks.value_range("a", numbers({9.0: 1}), {"minimum": 1, "maximum": 5}).effect == 1.0
+    assert checks.unseen("a", numbers({9.0: 1}), baseline, 0.0).effect == 1.0
+    other = checks.completeness("a", baseline, numbers({}, missing=1), {}, settings)
+    assert other.effect == -1.0
+    (mistyped,) = checks.data_type("a", baseline, numbers({}, mistyped=1), "Fractional", 0.0)
+    assert mistyped.effect_threshold == 1.0
+    moved = checks.drift("a", texts({"x": 1}), texts({"y": 1}), settings["distribution_constraints"])
+    assert moved.effect == 1.0
+    assert checks._largest_gap(np.array([1, 0]), np.array([0, 1])) == 1.0
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_numbers_and_texts_are_compared_as_texts(swapped):
+    many = {value / 7: 1 for value in range(1, 61)}
+    pair = numbers(many, fractional=52), texts({f"{value:g}": 1 for value in range(60)})
+    column, baseline = pair[::-1] if swapped else pair
+    found = checks.drift("a", column, baseline, config()["distribution_constraints"])
+    assert "moved to other values" in found.sentence and found.effect_threshold == 0.05
+    batch, before, values = checks.aligned(column, baseline)
+    assert values == sorted(values) and all(isinstance(value, str) for value in values)
+    assert found.effect == pytest.approx(np.abs(batch / 60 - before / 60).sum() / 2)
