@@ -49,7 +49,7 @@ def test_the_life_of_a_model_goes_as_its_page_says(accounts, address):
     assert run(*export, address) == ""
     said = run(*train, address)
     steps = [line.split()[0] for line in said.splitlines() if line.endswith(" s")]
-    assert steps == ["ResolveChampion", "Preprocess", "Train", "Evaluate", "Gate", "Baseline", "Register"]
+    assert steps == ["ResolveChampion", "Preprocess", "Train", "Evaluate", "Gate", "Baseline", "Seal", "Register"]
     assert said.splitlines()[-1] == "Succeeded"
     said = run(*look, address)
     assert re.search(r"^1 +PendingManualApproval +\S+ +0\.9\d\d ", said, re.MULTILINE)
