@@ -96,13 +96,14 @@ def as_row(value: Any, names: Sequence[str] = ("name",)) -> dict[str, Any]:
 
 
 def _is_line(head: bytes) -> bool:
-    """Whether the first line is an array by itself and another line follows: rows as arrays."""
+    """Whether the first line is an array by itself, a row as one; more lines may follow."""
     first, parted, rest = head.partition(b"\n")
     try:
         value = json.loads(first)
     except ValueError:
         return False
-    return bool(parted and rest.strip(BLANK)) and not any(isinstance(each, dict) for each in value)
+    follows = bool(parted and rest.strip(BLANK)) and not any(isinstance(each, dict) for each in value)
+    return follows or (bool(value) and not any(isinstance(each, dict | list) for each in value))
 
 
 def _array(file: File, names: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:

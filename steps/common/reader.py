@@ -95,7 +95,9 @@ def batches(given: Sequence[File], layout: Layout, format: str | None = None) ->
     Raises:
         Unreadable: naming file, row and column of the first thing wrong.
     """
-    yield from Table(layout).batches(given, format)
+    table = Table(layout)
+    yield from table.batches(given, format)
+    table.finish()
 
 
 def read(given: Sequence[File], layout: Layout, format: str | None = None) -> "np.ndarray":
@@ -116,27 +118,36 @@ class Table:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._cells = Cells(layout)
+        self._first = ""
+        self._lacking: set[str] | None = None
 
     def texts(self, name: str) -> list[str]:
         """Return the texts of a column by their numbers: those of the layout, then those that were met."""
         return list(self._cells.texts[name])
 
     def batches(self, given: Sequence[File], format: str | None = None) -> "Iterator[np.ndarray]":
-        """Give the rows, as the function of this name does."""
-        lacking: set[str] | None = None
+        """Give the rows, as the function of this name does; may be called for one file after the other."""
         for file in given:
+            self._first = self._first or file.name
             source = look(file, self.layout, format)
+            absent: set[str] = set()
             if source.format == files.JSON:
                 seen: set[str] = set()
                 yield from self._objects(source, seen)
                 absent = set(self.layout.names) - seen
-                lacking = absent if lacking is None else lacking & absent
             else:
                 yield from self._named_or_placed(source)
-                lacking = set()
-        if lacking:
-            names = [name for name in self.layout.names if name in lacking]
-            raise Unreadable(f"{given[0].name}: no row has the key {listing(names)}.")
+            self._lacking = absent if self._lacking is None else self._lacking & absent
+
+    def finish(self) -> None:
+        """End the table.
+
+        Raises:
+            Unreadable: no object in it has one of the keys.
+        """
+        if self._lacking:
+            names = [name for name in self.layout.names if name in self._lacking]
+            raise Unreadable(f"{self._first}: no row has the key {listing(names)}.")
 
     def _named_or_placed(self, source: Source) -> "Iterator[np.ndarray]":
         layout, file = self.layout, source.file

@@ -39,6 +39,7 @@ def main() -> int:
                 baseline.write(found.features("train").encode())
                 counts.add(found)
             counts.labels.end_of_file()
+        known.finish()
         # A host that sees one shard can't tell what the others hold; training checks the whole.
         if len(hosts) == 1:
             counts.require_enough()
