@@ -105,6 +105,40 @@ def test_folders_and_empty_files_evaluate_nothing(prod, emulator, key, size, eva
     assert events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"] is evaluates
 
 
+@pytest.mark.parametrize(
+    ("status", "fields", "announces"),
+    [
+        ("Approved", ["ModelApprovalStatus"], True),
+        ("Approved", ["ApprovalDescription", "ModelApprovalStatus"], True),
+        ("Approved", ["CustomerMetadataProperties"], False),
+        ("Approved", ["ModelCard", "SourceUri"], False),
+        ("Approved", None, False),
+        ("Rejected", ["ModelApprovalStatus"], False),
+    ],
+)
+def test_only_an_approval_is_announced_and_no_edit_of_an_approved_version(emulator, status, fields, announces):
+    registry, prod = (load(name, local=False) for name in ("registry", "prod"))
+    detail = {"ModelPackageGroupName": registry.project, "ModelPackageVersion": 1, "ModelApprovalStatus": status}
+    event = {
+        "id": "1", "source": "aws.sagemaker", "detail-type": "SageMaker Model Package State Change",
+        "account": registry.account, "region": registry.region, "time": "2026-01-31T15:30:00Z", "resources": [],
+        "detail": detail | ({"UpdatedModelPackageFields": fields} if fields else {}),
+    }  # fmt: skip
+    rules = [
+        rule["rule"]
+        for settings in (registry, prod)
+        for rule in templates.rules(settings)
+        if rule["rule"]["Name"].endswith(("-version-approved", "-version-arrived", "-version-scores"))
+    ]
+    events = boto3.client(
+        "events", prod.region, endpoint_url=emulator, aws_access_key_id=prod.account, aws_secret_access_key="local"
+    )
+    for rule in rules:
+        pattern = json.dumps(rule["EventPattern"])
+        assert events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"] is announces
+    assert len(rules) == 3
+
+
 def asked(settings, pipeline):
     """The parameters with which rules start a pipeline."""
     return [
