@@ -104,8 +104,8 @@ from functions.resolve.handler import handle
 handle({{"action": "nothing", "execution_arn": "{EXECUTION}"}}, None)
 """
     done = python(alone, code)
-    assert done.stderr.endswith(f"functions.common.failures.Refused: {SENTENCE}\n")
-    assert recall(context, EXECUTION) == {"name": "Refused", "sentence": SENTENCE}
+    assert done.stderr.endswith(f"functions.common.failures.FunctionError: {SENTENCE}\n")
+    assert recall(context, EXECUTION) == {"name": "FunctionError", "sentence": SENTENCE}
 
 
 def test_a_handler_runs_as_a_lambda_function(context):
@@ -125,4 +125,4 @@ def test_a_handler_runs_as_a_lambda_function(context):
     error = json.loads(answer["Payload"].read())
     assert answer["FunctionError"] == "Unhandled"
     assert error["errorMessage"].endswith(SENTENCE)
-    assert recall(context, EXECUTION)["name"] == "Refused"
+    assert recall(context, EXECUTION)["name"] == "FunctionError"
