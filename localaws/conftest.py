@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import itertools
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -114,6 +116,37 @@ def signed(service, key, region=REGION):
         "X-Amz-Date": now,
         "Authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}",
     }
+
+
+def send(address, method, target, headers=(), body=b""):
+    """Status, headers and body of a request that is sent as it is given; `headers` are pairs, Host among them."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=300)
+    send.tries += 1
+    try:
+        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        pairs = list(headers.items()) if isinstance(headers, dict) else list(headers)
+        if not any(name.lower() == "host" for name, _ in pairs):
+            pairs.append(("Host", urlsplit(address).netloc))
+        for name, value in pairs:
+            connection.putheader(name, value)
+        if body:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+    finally:
+        connection.close()
+
+
+send.tries = 0
+
+
+@pytest.fixture(scope="module")
+def counted():
+    """Prints how many requests a module has sent; what isn't held fails a test."""
+    before = send.tries
+    yield
+    print(f"{send.tries - before} requests tried")
 
 
 class Account:

@@ -32,4 +32,4 @@ soak/localaws-damage: .venv/.ready ## damage a state folder in every way that is
 soak: soak/localaws-attacks
 .PHONY: soak/localaws-attacks
 soak/localaws-attacks: .venv/.ready ## attack localaws from pages in a browser, by hand-made requests and by ways of signing
-	@ATTACKS=all $(PY) -m pytest -s localaws/test_browser.py localaws/test_doors.py localaws/access/test_signatures.py
+	@ATTACKS=all $(PY) -m pytest -s localaws/test_browser.py localaws/test_doors.py localaws/access/test_signatures.py localaws/access/test_identities.py

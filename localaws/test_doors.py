@@ -9,10 +9,9 @@ import boto3
 import pytest
 
 from localaws import process
-from localaws.access.test_signatures import counted, send
-from localaws.conftest import Account, Server, serving, signed
+from localaws.conftest import Account, Server, send, serving, signed
 
-__all__ = ["counted"]
+pytestmark = pytest.mark.usefixtures("counted")
 
 
 @pytest.fixture(scope="module")

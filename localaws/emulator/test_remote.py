@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from localaws.access.test_signatures import send
-from localaws.conftest import REGION, Account, serving, signed
+from localaws.conftest import REGION, Account, send, serving, signed
 from localaws.emulator import home
 from localaws.events.test_delivery import messages, queue
 from localaws.settings import WrongSetting
