@@ -99,7 +99,7 @@ def test_an_engines_image_is_one_that_sagemaker_takes_and_its_push_may_be_repeat
         ("--provenance string --sbom string", ["--provenance=false", "--sbom=false"]),
     ],
 )
-def test_a_builder_that_knows_attestations_is_told_to_make_none(tmp_path, help_text, options):
+def test_a_builder_that_knows_attestations_makes_none(tmp_path, help_text, options):
     """No builder of that kind is installed here; what it says of its options is enough to choose them."""
     command = tmp_path / "docker"
     command.write_text(f"#!/bin/sh\necho '{help_text}'\n")

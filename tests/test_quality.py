@@ -9,6 +9,8 @@ import pytest
 from functions.common.context import split
 from pipeline.__main__ import main
 
+pytestmark = pytest.mark.random_order(disabled=True)
+
 HELD = "these labels of scored batches were the reason of a retraining before"
 
 

@@ -152,13 +152,13 @@ def test_a_version_that_isnt_the_tags_is_said_once(served):
     here = metadata.version("pytest")
     major, minor = here.split(".")[:2]
     names = {"xgboost": ("no-such-package", "pytest")}
-    for tag, told in (
+    for tag, wanted in (
         (f"{major}.{minor}-1", None),
         ("0.1-1", f"localaws: the image has xgboost 0.1, and its stand-in {here}."),
     ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(toolkit_xgboost, "DISTRIBUTIONS", names)
-            assert toolkit_xgboost.difference(URI.format(tag)) == told
+            assert toolkit_xgboost.difference(URI.format(tag)) == wanted
 
 
 def test_a_script_reads_payloads_with_the_images_own_functions(trained, tmp_path):
