@@ -11,7 +11,8 @@ import pytest
 
 from functions.common import context as contexts
 from functions.common.context import AccountContext
-from functions.conftest_world import World, serving, session
+from functions.conftest_localaws import serving, session
+from functions.conftest_world import World
 
 REGISTRY, PROD = "222222222222", "333333333333"
 VARIABLES = {

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import io
 import json
-import os
-import subprocess
-import sys
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from string import Template
@@ -18,89 +12,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
-import botocore.session
-from botocore.loaders import Loader
 
 from functions import conftest_seals, package
 from functions.common import context as contexts
 from functions.common import contract
 from functions.common.context import AccountContext
 from functions.common.seals import Record
+from functions.conftest_localaws import client, echo, session
 
 ROOT = Path(__file__).parent.parent
-DIGEST = "sha256:" + "0" * 64
-JOB = """
-import json, os, pathlib, sys
-root = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
-for name, content in json.loads(os.environ["FILES"]).items():
-    (root / "processing" / "output" / name).write_text(content)
-(root / "output").mkdir(exist_ok=True)
-(root / "output" / "message").write_text(os.environ["MESSAGE"])
-sys.exit(int(os.environ["CODE"]))
-"""
-"""A container's program that does what the job's variables say."""
-
-ECHO = "def handle(event, context):\n    return event\n"
-
-
-@contextlib.contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Run a localaws whose jobs run the program above; give its address."""
-    (folder / "job.py").write_text(JOB)
-    images = {"images": [{"pattern": "*/monitor@*", "command": [sys.executable, "job.py"]}]}
-    (folder / "images.json").write_text(json.dumps(images))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    options = ["--port", "0", "--state", str(folder / "state"), "--images", str(folder / "images.json")]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "localaws", "serve", *options, "--until-closed"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-        )
-    try:
-        line = process.stdout.readline().decode()
-        assert line, (folder / "log").read_text()
-        yield line.split()[-1]
-    finally:
-        process.stdin.close()
-        process.wait()
-
-
-_loader = Loader()
-"""Reads each service's model once for all sessions."""
-
-
-def session(key: str, secret: str = "local", token: str | None = None) -> boto3.Session:
-    """Return a session with these keys."""
-    core = botocore.session.get_session()
-    core.register_component("data_loader", _loader)
-    return boto3.Session(key, secret, token, region_name="us-east-1", botocore_session=core)
-
-
-@functools.cache
-def _client(service: str, account: str, address: str) -> Any:
-    """A client of an account's root."""
-    return session(account).client(service, endpoint_url=address)
-
-
-@functools.cache
-def _echo(address: str) -> str:
-    """Make the function that the steps Resolve call, once; return its ARN."""
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("echo.py", ECHO)
-    return _client("lambda", "333333333333", address).create_function(
-        FunctionName="echo",
-        Runtime="python3.11",
-        Role="arn:aws:iam::333333333333:role/echo",
-        Handler="echo.handle",
-        Timeout=120,
-        Code={"ZipFile": code.getvalue()},
-    )["FunctionArn"]
 
 
 class World:
@@ -108,7 +28,7 @@ class World:
 
     def __init__(self, context: AccountContext, address: str) -> None:
         self.context, self._address = context, address
-        self._echo = _echo(address)
+        self._echo = echo(address)
         self._buckets()
         self.registry("sagemaker").create_model_package_group(ModelPackageGroupName=context.project)
         self.registry("sagemaker").put_model_package_group_policy(
@@ -122,11 +42,11 @@ class World:
 
     def prod(self, service: str) -> Any:
         """Return a client of prod's root."""
-        return _client(service, self.context.account, self._address)
+        return client(service, self.context.account, self._address)
 
     def registry(self, service: str) -> Any:
         """Return a client of the registry account's root."""
-        return _client(service, self.context.registry_account, self._address)
+        return client(service, self.context.registry_account, self._address)
 
     def act_as(self, function: str) -> None:
         """Let the code under test have the role of a function, with the policies that it really gets."""
