@@ -11,7 +11,7 @@ from pipeline.__main__ import main
 
 pytestmark = pytest.mark.random_order(disabled=True)
 
-HELD = "these labels of scored batches were the reason of a retraining before"
+HELD = "this ground truth was the reason of a retraining before"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -17,7 +17,7 @@ LABELLED = "data/labelled/"
 """Where labelled data lies."""
 
 GROUND_TRUTH = "data/ground-truth/"
-"""Where labels of scored batches arrive: which batch, which row, which label."""
+"""Where ground truth arrives: which batch, which row, which label."""
 
 SMOKE_TESTS = ("data/smoke-test/", "data/canary/")
 """Where batches lie that only try whether a release scores, those of earlier releases last: nothing is trained

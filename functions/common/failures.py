@@ -72,7 +72,7 @@ class NoLabelledData(FunctionError):
 
 
 class NoGroundTruth(FunctionError):
-    """No object with labels lies where labels of scored batches are looked for."""
+    """No object with labels lies where ground truth is looked for."""
 
 
 class NoScoredBatch(FunctionError):

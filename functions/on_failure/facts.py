@@ -57,7 +57,7 @@ def gather(context: AccountContext, failure: Failure, starts: list[Start]) -> Fa
     return Facts(
         now=datetime.now(UTC),
         reason=failure.identity,
-        messages="this batch was" if failure.batch else "these labels of scored batches were",
+        subject="this batch" if failure.batch else "this ground truth",
         cause=failure.execution,
         enabled=os.environ["RETRAIN_ENABLED"] == "true",
         cooldown=timedelta(hours=float(os.environ["RETRAIN_COOLDOWN_HOURS"])),

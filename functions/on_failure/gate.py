@@ -36,7 +36,7 @@ class Facts:
     Args:
         now: this moment.
         reason: identity of the batch that drifted, or of the labels by which the model has become worse.
-        words: subject and verb of a sentence about it: `this batch was`.
+        subject: of a sentence about it: `this batch`.
         cause: ARN of the execution that said so.
         enabled: the kill switch; False holds every retraining.
         cooldown: how long after the last training none is begun.
@@ -50,7 +50,7 @@ class Facts:
 
     now: datetime
     reason: str
-    messages: str
+    subject: str
     cause: str
     enabled: bool
     cooldown: timedelta
@@ -92,7 +92,7 @@ def decide(facts: Facts) -> Decision:
     if not facts.enabled:
         held.append("automatic retraining is switched off")
     if any(start.reason == facts.reason for start in facts.starts):
-        held.append(f"{facts.messages} the reason of a retraining before")
+        held.append(f"{facts.subject} was the reason of a retraining before")
     starting = [s for s in facts.starts if s.execution is None and facts.now - s.at < ABANDONED]
     if facts.running:
         held.append(f"a training runs already ({facts.running[0]})")

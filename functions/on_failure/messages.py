@@ -37,9 +37,9 @@ def because(failure: Failure) -> str:
 
 
 def malformed(context: AccountContext, failure: Failure, reason: str) -> tuple[str, str]:
-    """Tell that a batch isn't a table like the baseline's."""
+    """Tell that a batch has failed, because it isn't a table like the baseline's."""
     return subject(context, f"batch {failure.batch} is malformed"), _text(
-        f"Batch {failure.batch} is quarantined: {reason}",
+        f"Batch {failure.batch} has failed: {reason}",
         "Nothing was retrained: a table of other columns or types says nothing about the world.",
         *_correct(context, failure),
     )

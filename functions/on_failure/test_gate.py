@@ -11,7 +11,7 @@ HOUR = timedelta(hours=1)
 OPEN = Facts(
     now=NOW,
     reason="shifted-0123456789ab",
-    messages="this batch was",
+    subject="this batch",
     cause="arn:refused-it",
     enabled=True,
     cooldown=24 * HOUR,

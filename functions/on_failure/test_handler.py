@@ -194,11 +194,11 @@ class TestHeld:
         assert self.held(ready) == ["there is no new file below data/labelled/, and the same rows give the same model"]
 
     @pytest.mark.parametrize(
-        ("status", "messages"), [("PendingManualApproval", "which waits for approval"), ("Rejected", "rejected")]
+        ("status", "described"), [("PendingManualApproval", "which waits for approval"), ("Rejected", "rejected")]
     )
-    def test_by_another_version_that_learned_from_these_labels(self, ready, status, messages):
+    def test_by_another_version_that_learned_from_these_labels(self, ready, status, described):
         learn(ready, status)
-        assert self.held(ready) == [f"version 1 ({messages}) has learned from exactly the files below data/labelled/"]
+        assert self.held(ready) == [f"version 1 ({described}) has learned from exactly the files below data/labelled/"]
 
     def test_by_no_labels_at_all(self, ready):
         ready.prod("s3").delete_object(Bucket=ready.context.data_bucket, Key="data/labelled/part-1.csv")
@@ -248,7 +248,9 @@ def test_a_malformed_batch_has_failed_and_nothing_is_retrained(ready):
     assert handle(event(ready, refused), invocation())["outcome"] == "malformed"
     ((subject, text),) = ready.mails()
     assert subject.endswith(f"batch {SHIFTED} is malformed")
-    assert sentence in text and "Nothing was retrained" in text and "A corrected file is a new batch" in text
+    assert text.startswith(f"Batch {SHIFTED} has failed: {sentence}\n")
+    assert "quarantined" not in text
+    assert "Nothing was retrained" in text and "A corrected file is a new batch" in text
     assert ready.executions("train") == []
     entry, _ = ledger.read(ready.context, SHIFTED)
     assert (entry.state, entry.sentence, entry.verdict) == ("failed", sentence, verdict)

@@ -66,7 +66,7 @@ def test_the_same_labels_again_are_held(ready):
     assert ready.end(training) == "Succeeded"
     ready.mails()
     done = handle(event(ready, worse(ready)), invocation("second"))
-    held = "these labels of scored batches were the reason of a retraining before"
+    held = "this ground truth was the reason of a retraining before"
     assert (done["outcome"], done["held_by"]) == ("held", [held])
     ((subject, text),) = ready.mails()
     assert subject.endswith("version 3 has become worse, no retraining")
@@ -115,7 +115,7 @@ def test_a_mail_never_calls_two_things_labels(ready):
     done = handle(event(ready, worse(ready)), invocation())
     assert done["held_by"] == ["there is no new file below data/labelled/, and the same rows give the same model"]
     ((_, text),) = ready.mails()
-    assert "labels of scored batches that have arrived" in text and "no labels" not in text
+    assert "evaluated on the ground truth that has arrived" in text and "labels" not in text
 
 
 @pytest.mark.parametrize("key", ["data/ground-truth/", "data/ground-truth/empty.csv"])
