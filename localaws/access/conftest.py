@@ -34,7 +34,12 @@ def function(account, code="return event", name="f"):
         archive.writestr("index.py", f"import boto3, os\ndef handler(event, context):\n    {code}\n")
     client = account.client("lambda")
     made = client.create_function(
-        FunctionName=name, Runtime="python3.11", Handler="index.handler", Role=role, Code={"ZipFile": packed.getvalue()}
+        FunctionName=name,
+        Runtime="python3.11",
+        Handler="index.handler",
+        Role=role,
+        Timeout=300,
+        Code={"ZipFile": packed.getvalue()},
     )
     client.publish_version(FunctionName=name)
     return made["FunctionArn"]

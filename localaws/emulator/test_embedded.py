@@ -41,7 +41,12 @@ def function(account, name="told", runtime="python3.11", **more):
         target.writestr("told.py", CODE)
         target.writestr("bootstrap", BOOTSTRAP)
     account.client("lambda").create_function(
-        FunctionName=name, Runtime=runtime, Role=role, Handler="told.handle", Code={"ZipFile": archive.getvalue()}
+        FunctionName=name,
+        Runtime=runtime,
+        Role=role,
+        Handler="told.handle",
+        Timeout=300,
+        Code={"ZipFile": archive.getvalue()},
     )
 
 
