@@ -47,40 +47,51 @@ class Call:
         known = "ResourceNotFound" in wire.error_names(self.model)
         return NotFound(message) if known else Invalid(message)
 
-    def once(self, token: str | None, scope: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Act once per client token within `scope`; a repeated call gets the first one's answer.
+    def repeated(self, token: str | None, scope: str) -> dict[str, Any] | None:
+        """The answer that the first call with this client token got within `scope`; None for a first call.
 
         Raises Conflict when the token comes back with another request.
         """
         if not token:
+            return None
+        found = self.app.store.rows(
+            "SELECT request, result FROM tokens WHERE operation=? AND account=? AND region=? AND token=?",
+            *self._token(token, scope),
+        )
+        if not found:
+            return None
+        if found[0][0] != self._asked:
+            raise Conflict("The client request token was used before with another request")
+        return json.loads(found[0][1])
+
+    def once(self, token: str | None, scope: str, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Act once per client token within `scope`; a repeated call gets the first one's answer.
+
+        `act` runs while the store is held, and must not call a service: whether that call is allowed may have to be
+        read from the store. Raises Conflict as `repeated` does.
+        """
+        if not token:
             return act()
         store = self.app.store
-        token = f"{scope}:{token}"
-        asked = json.dumps(self.request, sort_keys=True)
         with store.transaction():
-            found = store.rows(
-                "SELECT request, result FROM tokens WHERE operation=? AND account=? AND region=? AND token=?",
-                self.model.name,
-                self.account,
-                self.region,
-                token,
-            )
-            if found and found[0][0] != asked:
-                raise Conflict("The client request token was used before with another request")
-            if found:
-                return json.loads(found[0][1])
+            if (answer := self.repeated(token, scope)) is not None:
+                return answer
             result = act()
             store.write(
                 "INSERT INTO tokens VALUES(?,?,?,?,?,?,?)",
-                self.model.name,
-                self.account,
-                self.region,
-                token,
-                asked,
+                *self._token(token, scope),
+                self._asked,
                 json.dumps(result),
                 self.app.clock.now(),
             )
             return result
+
+    def _token(self, token: str, scope: str) -> tuple[str, ...]:
+        return self.model.name, self.account, self.region, f"{scope}:{token}"
+
+    @property
+    def _asked(self) -> str:
+        return json.dumps(self.request, sort_keys=True)
 
 
 def answers(operation: str) -> Callable[[Handler], Handler]:

@@ -19,15 +19,18 @@ _FIXED = ("PipelineDisplayName", "PipelineDescription", "RoleArn", "ParallelismC
 @answers("CreatePipeline")
 def create_pipeline(call: Call) -> dict[str, Any]:
     """Create a pipeline; its definition is checked here, as AWS does."""
-    return call.once(call.request["ClientRequestToken"], "pipeline", lambda: _create(call))
+    token = call.request["ClientRequestToken"]
+    if (answer := call.repeated(token, "pipeline")) is not None:
+        return answer
+    roles.require_service_role(call, call.request["RoleArn"])
+    definition = _definition(call, required=True)
+    return call.once(token, "pipeline", lambda: _create(call, definition))
 
 
-def _create(call: Call) -> dict[str, Any]:
+def _create(call: Call, definition: str | None) -> dict[str, Any]:
     request, now = call.request, call.app.clock.now()
     name = request["PipelineName"]
     key = call.key("Pipeline", name)
-    roles.require_service_role(call, request["RoleArn"])
-    definition = _definition(call, required=True)
     with call.app.store.transaction() as store:
         if store.get(key):
             raise Invalid(
