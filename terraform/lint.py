@@ -39,8 +39,11 @@ def check(say: Callable[[str], None] = print) -> None:
 
 
 def _run(folder: Path, scratch: Path, *arguments: str, good: tuple[int, ...] = (0,)) -> str:
-    environment = {"TF_DATA_DIR": str(scratch / folder.relative_to(FOLDER)), "AWS_EC2_METADATA_DISABLED": "true"}
-    return cli.run(folder, list(arguments), environment, quiet=True, good=good).stdout
+    return cli.run(folder, list(arguments), _environment(folder, scratch), quiet=True, good=good).stdout
+
+
+def _environment(folder: Path, scratch: Path) -> dict[str, str]:
+    return {"TF_DATA_DIR": str(scratch / folder.relative_to(FOLDER)), "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 def _init(folder: Path, scratch: Path) -> None:
@@ -68,7 +71,8 @@ def _valid(scratch: Path) -> str:
 def _tests(scratch: Path) -> str:
     folder = FOLDER / "tests"
     _init(folder, scratch)
-    said = _run(folder, scratch, "test", "-no-color", good=(0, 1))
+    done = cli.run(folder, ["test", "-no-color"], _environment(folder, scratch), quiet=True, good=(0, 1))
+    said = done.stdout + done.stderr
     result = re.search(r"(\d+) passed, (\d+) failed", said)
     if result is None or result[2] != "0" or result[1] == "0":
         raise Failed(f"terraform test: {said.strip()}")

@@ -112,10 +112,10 @@ def other(tmp_path_factory):
 def checkout(tmp_path):
     """A copy of what a plan reads, to put something wrong in it."""
     target = tmp_path / "checkout"
-    for name in ("environments", "events", "functions", "pipeline", "policies", "promotion", "steps", "terraform"):
-        shutil.copytree(
-            ROOT / name, target / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", ".terraform")
-        )
+    left_out = shutil.ignore_patterns("__pycache__", ".terraform")
+    code = ("functions", "localaws", "pipeline", "promotion", "steps", "terraform")
+    for name in (*code, "environments", "events", "policies"):
+        shutil.copytree(ROOT / name, target / name, symlinks=True, ignore=left_out)
     shutil.copy(ROOT / "pyproject.toml", target)
     return target
 
