@@ -65,14 +65,17 @@ def test_rules_lead_to_this_environments_own_things(environment):
             assert target["DeadLetterConfig"]["Arn"].endswith(names.name("dead-letters"))
 
 
-def test_a_schedule_and_an_arrival_ask_for_the_newest_batch(prod):
-    found = asked(prod, "inference")
-    assert len(found) == 3
-    assert all(parameters == [{"Name": "BatchDataUrl", "Value": "newest"}] for parameters in found)
+def test_an_arrival_asks_for_its_own_batch_and_all_else_for_the_newest(prod):
+    names = Names(prod)
+    assert asked(prod, "inference") == {
+        names.name("batch-arrived"): [{"Name": "BatchDataUrl", "Value": "$.detail.object.key"}],
+        names.name("batch-schedule"): [{"Name": "BatchDataUrl", "Value": "newest"}],
+        names.name("version-scores"): [{"Name": "BatchDataUrl", "Value": "newest"}],
+    }
 
 
 def test_labels_that_arrive_evaluate_the_model_by_all_that_are_there(prod):
-    (parameters,) = asked(prod, "quality")
+    (parameters,) = asked(prod, "quality").values()
     (parameter,) = render(prod, "quality", Release()).render()["Parameters"][:1]
     assert parameters == [{"Name": "GroundTruthUrl", "Value": parameter["DefaultValue"]}]
 
@@ -140,13 +143,13 @@ def test_only_an_approval_is_announced_and_no_edit_of_an_approved_version(emulat
 
 
 def asked(settings, pipeline):
-    """The parameters with which rules start a pipeline."""
-    return [
-        target["SageMakerPipelineParameters"]["PipelineParameterList"]
+    """The parameters with which each rule starts a pipeline, by the rule's name."""
+    return {
+        rule["rule"]["Name"]: target["SageMakerPipelineParameters"]["PipelineParameterList"]
         for rule in templates.rules(settings)
         for target in rule["targets"]
         if target["Arn"].endswith(f"-{pipeline}") and ":pipeline/" in target["Arn"]
-    ]
+    }
 
 
 def test_every_pipeline_that_fails_is_dealt_with(prod):
