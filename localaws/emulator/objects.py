@@ -149,7 +149,9 @@ def _remove_pair(path: Path) -> None:
         beside.replace(gone)
     if path.is_file():
         path.unlink()
-    gone.unlink(missing_ok=True)
+    # Unlike unlink with missing_ok, this takes a path below another key's file for none.
+    if gone.is_file():
+        gone.unlink()
 
 
 def buckets(payload: dict[str, Any]) -> set[tuple[str, str]]:

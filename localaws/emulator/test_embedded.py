@@ -139,6 +139,38 @@ def test_everything_that_was_answered_is_there_after_a_kill(server):
     assert invoke(account, "kept")[0] is None
 
 
+@pytest.mark.parametrize("versioning", ["Suspended", "Enabled"])
+@pytest.mark.parametrize("keys", [["a", "a/b", "a/b/c"], ["a/b/c", "a/b", "a"]], ids=["file-first", "folder-first"])
+def test_a_key_may_be_what_another_keys_folder_is(server, keys, versioning):
+    def held(s3):
+        return {
+            item["Key"]: s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read().decode()
+            for item in s3.list_objects_v2(Bucket=bucket)["Contents"]
+        }
+
+    account = server.account("555555555555")
+    s3, bucket = account.client("s3"), account.bucket("nested")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": versioning})
+    for body in ("old", "new"):
+        for key in keys:
+            s3.put_object(Bucket=bucket, Key=key, Body=f"{body} {key}".encode())
+    first, *others = keys
+    last = others.pop()
+    s3.put_object(Bucket=bucket, Key=last, Body=b"again")
+    s3.delete_object(Bucket=bucket, Key=first)
+    expected = {**{key: f"new {key}" for key in others}, last: "again"}
+    assert held(s3) == expected
+    server.kill()
+    server.start()
+    s3 = server.account("555555555555").client("s3")
+    assert held(s3) == expected
+    for key in expected:
+        s3.delete_object(Bucket=bucket, Key=key)
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key=first, Body=b"back")
+    assert held(s3) == {first: "back"}
+
+
 def test_functions_run_as_their_own_role_and_are_held_to_it(server):
     account = server.account("555555555555")
     bucket = account.bucket("not-for-everybody")
