@@ -18,12 +18,15 @@ from sagemaker.workflow.functions import Join, JsonGet
 from sagemaker.workflow.model_step import ModelStep
 from sagemaker.workflow.parameters import ParameterFloat, ParameterInteger, ParameterString
 from sagemaker.workflow.properties import PropertyFile
-from sagemaker.workflow.steps import ProcessingStep, TrainingStep
+from sagemaker.workflow.steps import TrainingStep
 
-from functions.common.contract import batch_outputs
-from pipeline.quality import QUALITY
-from pipeline.train import CHAMPION, monotone_constraints
+from functions.common.contract import batch_outputs, quality_outputs
+from pipeline.train import CHAMPION, SEALED, monotone_constraints
 from tests.sdk.steps import PROCESSING, Steps, step_input
+
+TAKES, GIVES = ["text/csv"], ["text/csv", "application/jsonlines"]
+ANSWERING, TRANSFORMING = ["ml.t2.medium", "ml.m5.large", "ml.m5.xlarge"], ["ml.m5.large", "ml.m5.xlarge"]
+"""What the model reads and writes, and the instances that it may answer and transform on."""
 
 
 class Emitted(Steps):
@@ -82,6 +85,26 @@ class Emitted(Steps):
             },
         )  # fmt: skip
         evaluated = evaluate.properties.ProcessingOutputConfig.Outputs["evaluation"].S3Output.S3Uri
+        seal = self._function(
+            "Seal",
+            "seal",
+            {
+                "archive": archive,
+                "evaluation": evaluated,
+                "baseline": baseline.properties.ProcessingOutputConfig.Outputs["baseline"].S3Output.S3Uri,
+                "training_set": said["TrainingSetUrl"],
+                # A function takes what CreateModelPackage takes, less the archive, which it is about to copy.
+                "inference_specification": {
+                    "Containers": [{"Image": self._image("infer")}],
+                    "SupportedContentTypes": TAKES,
+                    "SupportedResponseMIMETypes": GIVES,
+                    "SupportedRealtimeInferenceInstanceTypes": ANSWERING,
+                    "SupportedTransformInstanceTypes": TRANSFORMING,
+                },
+                "execution_arn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
+            },
+            SEALED,
+        )
         gate = ConditionStep(
             name="Gate",
             conditions=[
@@ -92,7 +115,7 @@ class Emitted(Steps):
                     left=JsonGet("Evaluate", evaluation, "champion_comparison.auc_difference.upper"), right=0.0
                 ),
             ],
-            if_steps=[baseline, self._register(said, archive, evaluated, baseline)],
+            if_steps=[baseline, seal, self._register(said, seal.properties.Outputs)],
             else_steps=[
                 FailStep(
                     name="MissedGate",
@@ -132,25 +155,22 @@ class Emitted(Steps):
         }
         return TrainingStep(name="Train", step_args=estimator.fit(channels))
 
-    def _register(self, said: Any, archive: Any, evaluated: Any, baseline: ProcessingStep) -> ModelStep:
-        watched = baseline.properties.ProcessingOutputConfig.Outputs["baseline"].S3Output.S3Uri
+    def _register(self, said: Any, sealed: Any) -> ModelStep:
+        def metrics(part: str) -> MetricsSource:
+            return MetricsSource(content_type="application/json", s3_uri=sealed[part])
 
-        def metrics(location: Any, file: str) -> MetricsSource:
-            return MetricsSource(content_type="application/json", s3_uri=Join(on="/", values=[location, file]))
-
-        quality = metrics(evaluated, "evaluation.json")
-        statistics, constraints = metrics(watched, "statistics.json"), metrics(watched, "constraints.json")
+        quality, statistics, constraints = metrics("Evaluation"), metrics("Statistics"), metrics("Constraints")
         model = Model(
             image_uri=self._image("infer"),
-            model_data=archive,
+            model_data=sealed["ModelDataUrl"],
             role=self.names.role("infer"),
             sagemaker_session=self.session,
         )
         arguments = model.register(
-            content_types=["text/csv"],
-            response_types=["text/csv", "application/jsonlines"],
-            inference_instances=["ml.t2.medium", "ml.m5.large", "ml.m5.xlarge"],
-            transform_instances=["ml.m5.large", "ml.m5.xlarge"],
+            content_types=TAKES,
+            response_types=GIVES,
+            inference_instances=ANSWERING,
+            transform_instances=TRANSFORMING,
             model_package_group_name=self.names.group,
             approval_status="PendingManualApproval",
             model_metrics=ModelMetrics(
@@ -168,7 +188,10 @@ class Emitted(Steps):
                 "Reason": said["Reason"],
                 "Champion": said["ModelPackageArn"],
                 "TrainingSet": said["TrainingSet"],
-                "TrainingSetUrl": said["TrainingSetUrl"],
+                "TrainingSetUrl": sealed["TrainingSetUrl"],
+                "Record": sealed["Record"],
+                "RecordDigest": sealed["RecordDigest"],
+                "ArchiveDigest": sealed["ArchiveDigest"],
                 "Release": self.release.version,
                 "GitCommit": self.release.git_commit,
                 "TrainImageDigest": self.release.digest("train"),
@@ -268,7 +291,7 @@ class Emitted(Steps):
         processing_count = ParameterInteger("ProcessingInstanceCount", settings.instance_counts.processing)
         asked = {"action": "quality", "ground_truth_url": labels}
         asked["execution_arn"] = ExecutionVariables.PIPELINE_EXECUTION_ARN
-        resolve = self._function("Resolve", "resolve", asked, QUALITY)
+        resolve = self._function("Resolve", "resolve", asked, quality_outputs())
         said = resolve.properties.Outputs
         verdict = PropertyFile(name="Verdict", output_name="monitoring", path="verdict.json")
         quality = self._processing(

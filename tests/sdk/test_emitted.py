@@ -89,7 +89,7 @@ class TestSameAsTheSdk:
         ours = list(steps_of(render(chosen, pipeline, RELEASE).render()["Steps"]))
         theirs = list(steps_of(getattr(Emitted(chosen, RELEASE), pipeline)()["Steps"]))
         assert [step["Type"] for step in ours] == [step["Type"] for step in theirs]
-        assert len(ours) == {"train": 8, "inference": 7, "quality": 4}[pipeline]
+        assert len(ours) == {"train": 9, "inference": 7, "quality": 4}[pipeline]
 
 
 def test_a_difference_without_a_reason_is_found():
