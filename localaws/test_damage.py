@@ -269,10 +269,18 @@ def digests(state):
     }
 
 
-def up(state):
-    """Start it in the background as a person does; its exit code and what it said."""
-    done = command("up", state, "--port", "0", "--images", state / "images.json")
-    return done.returncode, done.stdout, done.stderr
+@pytest.fixture
+def up():
+    """Starts it in the background as a person does; gives its exit code and what it said. It ends with the test."""
+    runs = []
+
+    def start(state):
+        done = command("up", state, "--port", "0", "--images", state / "images.json")
+        runs.extend([state] * (done.returncode == 0))
+        return done.returncode, done.stdout, done.stderr
+
+    yield start
+    assert [command("down", state).returncode for state in runs] == [0] * len(runs)
 
 
 def command(name, state, *more):
@@ -285,7 +293,7 @@ def command(name, state, *more):
 
 
 @pytest.mark.parametrize(("what", "damage", "named"), SAMPLE, ids=[row[0] for row in SAMPLE])
-def test_damage_is_refused_in_one_sentence_or_loses_nothing(template, tmp_path, what, damage, named):
+def test_damage_is_refused_in_one_sentence_or_loses_nothing(template, tmp_path, up, what, damage, named):
     state = tmp_path / "state"
     shutil.copytree(template, state)
     damage(state)
@@ -293,10 +301,7 @@ def test_damage_is_refused_in_one_sentence_or_loses_nothing(template, tmp_path, 
     code, printed, said = up(state)
     if named is None:
         assert code == 0, said
-        try:
-            assert kept(Account(re.search(r"AWS_ENDPOINT_URL=(\S+)", printed).group(1), ACCOUNT)) == WHOLE
-        finally:
-            assert command("down", state).returncode == 0
+        assert kept(Account(re.search(r"AWS_ENDPOINT_URL=(\S+)", printed).group(1), ACCOUNT)) == WHOLE
     else:
         assert code == 1 and said.count("\n") == 1 and f"{state}/{named}" in said, said
         assert "Traceback" not in said
@@ -323,7 +328,7 @@ def test_a_state_folder_of_the_first_format_is_brought_up_to_todays(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["localaws.db", "services/iam.json", f"{BUCKET}/folder/plain.txt"])
-def test_damage_to_a_folder_of_the_first_format_is_refused(tmp_path, name):
+def test_damage_to_a_folder_of_the_first_format_is_refused(tmp_path, up, name):
     state = tmp_path / "state"
     of_first_format(state)
     cut(name, 0.5)(state)
@@ -333,7 +338,7 @@ def test_damage_to_a_folder_of_the_first_format_is_refused(tmp_path, name):
     assert digests(state) == before
 
 
-def test_the_last_good_copy_is_taken_and_what_was_damaged_is_kept(template, tmp_path):
+def test_the_last_good_copy_is_taken_and_what_was_damaged_is_kept(template, tmp_path, up):
     state = tmp_path / "state"
     shutil.copytree(template, state)
     cut("services/iam.json", 0.5)(state)
@@ -348,11 +353,10 @@ def test_the_last_good_copy_is_taken_and_what_was_damaged_is_kept(template, tmp_
     account = Account(re.search(r"AWS_ENDPOINT_URL=(\S+)", printed).group(1), ACCOUNT)
     # One call is lost: the copy is what the file was before it.
     assert [role["RoleName"] for role in account.client("iam").list_roles()["Roles"]] == ["works"]
-    command("down", state)
 
 
 @pytest.mark.parametrize("service", ["iam", "s3", "sagemaker", "lambda", "contents"])
-def test_a_service_begins_anew_on_purpose_and_the_others_stay(template, tmp_path, service):
+def test_a_service_begins_anew_on_purpose_and_the_others_stay(template, tmp_path, up, service):
     state = tmp_path / "state"
     shutil.copytree(template, state)
     file = {"sagemaker": "localaws.db", "contents": "contents.json"}.get(service, f"services/{service}.json")
@@ -368,7 +372,6 @@ def test_a_service_begins_anew_on_purpose_and_the_others_stay(template, tmp_path
     pipelines = account.client("sagemaker").list_pipelines()["PipelineSummaries"]
     assert len(pipelines) == (0 if service == "sagemaker" else 1)
     assert len(account.client("s3").list_buckets()["Buckets"]) == (0 if service == "s3" else 1)
-    command("down", state)
 
 
 def test_a_service_that_is_not_there_is_one_sentence(template, tmp_path):
