@@ -56,12 +56,12 @@ def build(
     if not clean and not settings.is_local():
         raise NotBuilt("The checkout differs from its commit; a release is built from a commit.")
     images = dict(images) if images is not None else source.register("dev")
-    version = version or default_version(commit, clean, images)
-    if not VERSION.fullmatch(version):
-        raise NotBuilt(f"Version {version}: only letters, digits, dots, hyphens and underscores.")
     for step in STEPS:
         if not DIGEST.fullmatch(images.get(step, "")):
             raise NotBuilt(f"images.{step}: not a digest (sha256:…).")
+    version = version or default_version(commit, clean, images)
+    if not VERSION.fullmatch(version):
+        raise NotBuilt(f"Version {version}: only letters, digits, dots, hyphens and underscores.")
     files = _files(version, commit, images, sboms or {}, tests)
     manifest = Manifest(
         version,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.names import STEPS
 from promotion import registry as registries
 from promotion import show
 from promotion.accounts import account
@@ -203,12 +204,21 @@ def test_images_carry_the_releases_tag_in_dev(release):
 
 
 def test_a_release_names_its_commit_and_what_a_changed_checkout_holds():
-    images_of = {"train": "sha256:1"}
+    images_of = {step: f"sha256:{number:064x}" for number, step in enumerate(STEPS)}
+    other = images_of | {"train": f"sha256:{99:064x}"}
     clean = default_version("c" * 40, True, images_of)
     dirty = default_version("c" * 40, False, images_of)
     assert clean.endswith("-" + "c" * 12)
     assert dirty.startswith(clean)
-    assert dirty != default_version("c" * 40, False, {"train": "sha256:2"})
+    assert dirty != default_version("c" * 40, False, other)
+
+
+@pytest.mark.parametrize("version", ["1.0", ""])
+@pytest.mark.parametrize("wrong", [{}, {"train": "latest"}, {"train": ""}])
+def test_a_step_without_an_image_is_named_whether_or_not_the_release_has_a_name(local, version, wrong):
+    digests = {step: f"sha256:{number:064x}" for number, step in enumerate(STEPS) if step != "train"}
+    with pytest.raises(NotBuilt, match=r"^images\.train: not a digest \(sha256:…\)\.$"):
+        build(version, digests | wrong)
 
 
 def test_images_of_another_commit_are_refused(foundation, tmp_path):
