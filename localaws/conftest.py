@@ -54,6 +54,12 @@ def serving(state: Path, *options: str):
         process.wait()
 
 
+def said_of_itself(folder: Path) -> str:
+    """What a localaws has written to its log, `errors` in the folder, without its containers' own words."""
+    lines = (folder / "errors").read_text().splitlines()
+    return "\n".join(line for line in lines if "localaws.output" not in line)
+
+
 class Server:
     """A localaws that can be killed and started again on the same state."""
 

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localaws import disk, process
-from localaws.conftest import STEP, Server, allow, ended, one_step
+from localaws.conftest import STEP, Server, allow, ended, one_step, said_of_itself
 
 MEBI = 1024 * 1024
 NO_LOOK = -(1 << 40)
@@ -83,9 +83,7 @@ class ServerOn(Server):
         self.address = line.split()[-1]
 
     def errors(self):
-        """What localaws said of itself; containers' own words go to the same log."""
-        lines = (self._logs / "errors").read_text().splitlines()
-        return "\n".join(line for line in lines if "localaws.output" not in line)
+        return said_of_itself(self._logs)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from localaws.conftest import STEP, Account, Server, ended, one_step
+from localaws.conftest import STEP, Account, Server, ended, one_step, said_of_itself
 from localaws.runtimes.conftest import alive, until
 
 LOAD = int(os.environ.get("LOAD", "20"))
@@ -71,7 +71,7 @@ def test_executions_started_at_once_all_succeed_while_the_api_answers(server, ac
         f"{LOAD} executions in {seconds:.1f} s; {len(took)} descriptions meanwhile, "
         f"p50 {cuts[49] * 1000:.1f} ms, p99 {cuts[98] * 1000:.1f} ms"
     )
-    assert "Traceback" not in (server.state / "errors").read_text()
+    assert "Traceback" not in said_of_itself(server.state)
     assert left_behind(server) == []
 
 
