@@ -290,6 +290,21 @@ class World:
             time.sleep(0.05)
         return status
 
+    def stop(self, execution: str) -> str:
+        """Stop an execution and answer for its waiting step, without which it is never stopped; return its status."""
+        sagemaker = self.prod("sagemaker")
+        sagemaker.stop_pipeline_execution(PipelineExecutionArn=execution)
+        while (status := self.describe(execution)["PipelineExecutionStatus"]) in contexts.RUNNING:
+            steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=execution)["PipelineExecutionSteps"]
+            for token in [step["Metadata"]["Callback"]["CallbackToken"] for step in steps if self._stopping(step)]:
+                sagemaker.send_pipeline_execution_step_failure(CallbackToken=token, FailureReason="Stopped.")
+            time.sleep(0.05)
+        return status
+
+    @staticmethod
+    def _stopping(step: dict) -> bool:
+        return step["StepStatus"] == "Stopping" and "Callback" in step.get("Metadata", {})
+
     def describe(self, execution: str) -> dict:
         """Return DescribePipelineExecution's answer."""
         return self.prod("sagemaker").describe_pipeline_execution(PipelineExecutionArn=execution)

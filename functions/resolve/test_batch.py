@@ -74,8 +74,7 @@ def test_the_newest_pending_batch_is_taken(ready):
 def test_a_batch_whose_execution_ended_without_a_record_is_pending_again(ready):
     lost = running(ready)
     first = ask(ready, execution=lost)["BatchId"]
-    ready.prod("sagemaker").stop_pipeline_execution(PipelineExecutionArn=lost)
-    ready.end(lost)
+    assert ready.stop(lost) == "Stopped"
     assert ask(ready, execution=running(ready))["BatchId"] == first
 
 
