@@ -179,7 +179,7 @@ class TestStart:
         self.start(run, "--release", manifest)
         world.pipeline("train", world.waiting())
         execution = world.start("train")
-        world.prod("sagemaker").stop_pipeline_execution(PipelineExecutionArn=execution)
+        world.stop(execution)
         context = account.enter(settings.load("prod"))
         list(executions.follow(execution, executions.LOCAL_INTERVAL))
         assert executions.outcome(context, execution)[0] == "Stopped"

@@ -162,8 +162,7 @@ class TestNext:
         """Nothing that comes after the ledger's write makes an execution fail whose batch is scored."""
         self.marked(scored, "second")
         name = scored.world.context.pipeline("inference")
-        scored.world.prod("sagemaker").stop_pipeline_execution(PipelineExecutionArn=scored.execution)
-        scored.world.end(scored.execution)
+        scored.world.stop(scored.execution)
         scored.world.prod("sagemaker").delete_pipeline(PipelineName=name)
         assert handle(scored.event, None) == {"State": "scored"}
         assert scored.now().state == "scored" and "begin_next failed after the batch was recorded" in caplog.text
