@@ -179,17 +179,15 @@ def test_a_batch_without_rows_is_named(approved):
     assert "empty.csv" in sentence and "row" in sentence
 
 
-def test_a_truncated_archive_fails_the_transform_by_its_name(approved):
+def test_a_truncated_archive_is_refused_by_its_name_before_anything_is_made(approved):
     package = approved.story.versions[max(approved.story.versions)]
     url = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
     bucket, key = url.removeprefix("s3://").split("/", 1)
     s3, whole = approved.accounts["registry"].client("s3"), approved.read("registry", url)
     s3.put_object(Bucket=bucket, Key=key, Body=whole[:TRUNCATE])
-    try:
-        url = put_batch(approved, "whole.csv", approved.files["batches/clean.csv"][:44])
-        entry = settled(approved, url)
-        assert entry.state == ledger.FAILED
-        assert "model.tar.gz" in entry.sentence and "truncated" in entry.sentence
-        assert not [k for k in objects(approved, "prod", entry.execution) if "/transform/" in k]
-    finally:
-        s3.put_object(Bucket=bucket, Key=key, Body=whole)
+    batch = put_batch(approved, "by-hand/whole.csv", approved.files["batches/clean.csv"][:44])
+    execution = start(approved, BatchDataUrl=batch)
+    sentence = why(approved, "prod", execution)
+    assert "model.tar.gz" in sentence
+    assert objects(approved, "prod", execution) == []
+    assert "ModelTampered" in notification(approved, "prod", execution).subject

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from steps.common import files as common
+from steps.common import paths
 from steps.monitor.contract import Job
 from steps.monitor.data import duckdb_source, read_errors
 from steps.monitor.data.duckdb_source import Source
@@ -82,7 +83,10 @@ def listed(job: Job) -> tuple[tuple[Path, ...], Path]:
     folder = job.source.parent if job.source.is_file() else job.source
     files = tuple(file.path for file in common.listed(job.source))
     if not files:
-        raise EmptyBatch(f"dataset_source: no file with rows in {job.source.name}.")
+        blank = [] if job.source.is_file() else paths.files_below(job.source)
+        which = f": {_relative(blank[0], folder)} is empty" if blank else ""
+        more = f", and so are {len(blank) - 1} more" if len(blank) > 1 else ""
+        raise EmptyBatch(f"dataset_source: no file with rows in {job.source.name}{which}{more}.")
     files = tuple(file for file in files if within(file, folder, job.start, job.end))
     if not files:
         raise EmptyBatch(f"dataset_source: no file in {job.source.name} is from the time between start and end.")
