@@ -49,15 +49,31 @@ def _here(world, monkeypatch):
 
 @pytest.fixture
 def ci(world, monkeypatch):
-    """Let promotion act by CI's role in every account, as in Jenkins; give the variables that say so."""
+    """Let promotion act by CI's role in every account, from Jenkins' own role; give the variables that say so."""
+    registry_account = world.accounts["registry"]
+    iam, role = registry_account.client("iam"), registry_account.settings.ci.role
+    root = {"AWS": f"arn:aws:iam::{registry_account.settings.account}:root"}
+    for_all = [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]
+    trust = [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": root}]
+    made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=_policy(trust))["Role"]
+    iam.put_role_policy(RoleName=role, PolicyName="assume", PolicyDocument=_policy(for_all))
+    sts = registry_account.client("sts")
+    keys = sts.assume_role(RoleArn=made["Arn"], RoleSessionName="tests")["Credentials"]
     variables = {
         "BATON_ROLE": "ci",
-        "AWS_ACCESS_KEY_ID": world.accounts["dev"].settings.account,
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    return variables
+    yield variables
+    iam.delete_role_policy(RoleName=role, PolicyName="assume")
+    iam.delete_role(RoleName=role)
+
+
+def _policy(statements: list[dict]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def test_a_plan_of_empty_accounts_shows_everything_and_changes_nothing(world, tell):
