@@ -17,6 +17,7 @@ from pipeline import settings
 from pipeline.execution import DEFINITIONS, render
 from pipeline.release import Release
 
+pytestmark = pytest.mark.random_order(disabled=True)  # the pages share one set of accounts
 ROOT = Path(__file__).parent.parent
 
 
