@@ -85,7 +85,7 @@ class TestVersions:
 
     def test_a_report_is_the_one_that_was_sealed_whatever_was_written_since(self, run, world, tmp_path):
         self.measured(world, **{"report.html": "<h1>AUC</h1>"})
-        bucket = world.place.models_bucket
+        bucket = world.context.models_bucket
         world.registry("s3").put_object(Bucket=bucket, Key="evaluation/report.html", Body=b"<h1>Better</h1>")
         assert self.report(run, tmp_path / "report.html")[0] == 0
         assert (tmp_path / "report.html").read_text() == "<h1>AUC</h1>"
