@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import decisions, settings
+from pipeline import approvals, settings
 from pipeline.release import Release
 from promotion import accounts as sessions
 from promotion.releases import Releases
@@ -122,7 +122,7 @@ def accounts(checkout, tmp_path_factory):
             for name in ("dev", "prod"):
                 life.put(name, "labelled/part-1.csv")
             stage.make("rehearse")
-            decisions.approve(settings.load("registry"), 1, "The only one there is")
+            approvals.approve(settings.load("registry"), 1, "The only one there is")
             stage.make("promote", "RELEASE=first", "APPROVED_BY=Ann", "REASON=There was none before")
             yield stage
         sessions.account.cache_clear()
