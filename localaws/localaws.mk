@@ -33,3 +33,9 @@ soak: soak/localaws-attacks
 .PHONY: soak/localaws-attacks
 soak/localaws-attacks: .venv/.ready ## attack localaws from pages in a browser, by hand-made requests and by ways of signing
 	@ATTACKS=all $(PY) -m pytest -s localaws/test_browser.py localaws/test_doors.py localaws/access/test_signatures.py localaws/access/test_identities.py
+
+
+soak: soak/localaws-growth
+.PHONY: soak/localaws-growth
+soak/localaws-growth: .venv/.ready ## memory and answers after a hundred, a thousand and five thousand executions
+	@EXECUTIONS=100,1000,5000 $(PY) -m pytest -s --timeout 3600 localaws/test_growth.py
