@@ -40,13 +40,18 @@ _START_SECONDS = 60
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0, 1 after one sentence on standard error, or 130 when it is interrupted."""
+    """Run one command, the command line's unless one is given.
+
+    Returns 0, 1 after one sentence on standard error, or 130 when it is interrupted.
+    """
     parser = _parser()
     options, more = parser.parse_known_args(arguments)
     if more and (options.run is not _clock or options.forward):
         parser.error(f"unrecognized arguments: {' '.join(more)}")
     if more:  # a time such as -5d, which isn't an option either
         options.forward = more[0]
+    if arguments is None and options.run is _serve:  # begun anew, a program that only calls this would be replaced
+        environment.keep_own()
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         # No profile leads to these accounts, and one that isn't configured would stop every client in here.
         os.environ.pop(name, None)
@@ -135,7 +140,6 @@ def _folder(settings: Settings) -> Path:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    environment.keep_own()
     process.log_to()
     settings = _settings(options)
     _folder(settings)
