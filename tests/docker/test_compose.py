@@ -43,7 +43,7 @@ def test_a_fresh_stack_scores_a_batch(surroundings):
             ["sh", "-eu", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        assert re.search(r"clean\.csv.*scored", done.stdout)
+        assert re.search(r"clean-\w+ .*scored +1 +48", done.stdout)
     finally:
         subprocess.run([*program.split(), "down", "--volumes"], cwd=ROOT, env=environment, capture_output=True)
 

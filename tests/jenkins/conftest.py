@@ -1,5 +1,7 @@
 """Local accounts with a model to score with, a checkout as Jenkins makes it, and the Jenkinsfile's interpreter."""
 
+import base64
+import json
 import os
 import shutil
 import subprocess
@@ -99,6 +101,36 @@ class Stage:
         return next(event["release"] for event in self.history(environment) if event["what"] == "serving")
 
 
+ISSUER, AUDIENCE, SUBJECT = "jenkins.example.com/oidc", "sts.amazonaws.com", "job/baton"
+
+
+def trust_jenkins(life):
+    """Let CI's role of every account be taken with a token that Jenkins signs, as `ci.oidc_issuer` has it in AWS."""
+    for account in life.accounts.values():
+        iam, number = account.client("iam"), account.settings.account
+        iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=[AUDIENCE])
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Federated": f"arn:aws:iam::{number}:oidc-provider/{ISSUER}"},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": {f"{ISSUER}:aud": AUDIENCE, f"{ISSUER}:sub": SUBJECT}},
+        }
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.update_assume_role_policy(RoleName=account.names.role("ci").rpartition("/")[2], PolicyDocument=document)
+
+
+@pytest.fixture
+def token(tmp_path):
+    """The file of a token that Jenkins signs for a build; its signature isn't looked at here."""
+    claims = {"iss": f"https://{ISSUER}", "aud": AUDIENCE, "sub": SUBJECT}
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "none"}, claims)
+    ]
+    file = tmp_path / "token"
+    file.write_text(".".join([*parts, "sig"]))
+    return file
+
+
 @pytest.fixture(scope="session")
 def accounts(checkout, tmp_path_factory):
     """Local accounts in which release `first` serves in dev and prod, with an approved version to score with."""
@@ -115,6 +147,7 @@ def accounts(checkout, tmp_path_factory):
             patch.setenv("AWS_ENDPOINT_URL", address)
             life = Life(address)
             life.resources()
+            trust_jenkins(life)
             provision.deploy(life.accounts["registry"], Release())
             stage = Stage(address, life, checkout, dict(os.environ))
             stage.make("release", "RELEASE=first")

@@ -44,17 +44,18 @@ def test_an_approval_is_recorded_and_people_are_notified(stage, version):
 
 @pytest.mark.parametrize("status", ["Rejected", "PendingManualApproval"])
 def test_without_the_newest_the_next_batch_is_scored_by_the_one_before(stage, version, status):
-    decide(stage, version, "Approved")
+    # Only a signed approval counts, and the registry's own page signs none.
+    decide(stage, version, "PendingManualApproval")
+    stage.make("approve", f"MODEL={version}", "REASON=As the test says")
     assert score(stage, f"with-{status}") == version
     decide(stage, version, status)
     assert score(stage, f"without-{status}") == 1
 
 
 @pytest.mark.parametrize("environment", ["dev", "registry", "prod"])
-def test_ci_may_not_approve(stage, version, environment, monkeypatch):
+def test_ci_may_not_approve(stage, version, token, environment, monkeypatch):
     monkeypatch.setenv("BATON_ROLE", "ci")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "999999999999")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
     sessions.account.cache_clear()
     try:
         sagemaker = sessions.account(environment).client("sagemaker")

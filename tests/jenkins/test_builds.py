@@ -14,14 +14,13 @@ NOBODY = "999999999999"
 
 
 @pytest.fixture
-def build(interpreter, stage, tmp_path):
+def build(interpreter, stage, token, tmp_path):
     """A build whose commands act by CI's role: Jenkins' own account may do nothing here."""
-    (tmp_path / "token").write_text("eyJhbGciOiJub25lIn0.eyJzdWIiOiJqb2IifQ.")
     numbers = iter(range(1, 100))
 
     def make(**more):
         number = next(numbers)
-        more = {"credentials": {"baton-aws": str(tmp_path / "token")}, "number": number, **more}
+        more = {"credentials": {"baton-aws": str(token)}, "number": number, **more}
         return Build(interpreter, stage.checkout, tmp_path / f"build-{number}", **more)
 
     return make
