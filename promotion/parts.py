@@ -80,9 +80,13 @@ class Function:
         return max((version for version in fits if version.isdigit()), key=int, default=NEW)
 
     def changes(self) -> Iterator[str]:
-        """Give a line for each change."""
+        """Give a line for each change.
+
+        What counts is the live version. $LATEST is whatever was published last, a release that was rolled back too.
+        """
+        live = self._live()
         try:
-            present = self._aws.get_function_configuration(FunctionName=self._called)
+            present = self._aws.get_function_configuration(FunctionName=self._called, Qualifier=live or "$LATEST")
         except ClientError as error:
             if not absent(error):
                 raise
@@ -90,7 +94,7 @@ class Function:
             return
         for part, before, after in self._differs(present):
             yield f"function {self._called}: {part} {short(before)} → {short(after)}"
-        version, live = self.version(), self._live()
+        version = self.version()
         if version != live:
             yield f"function {self._called}: live version {live or 'none'} → {version}"
 

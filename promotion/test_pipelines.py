@@ -1,6 +1,9 @@
 """A release that lacks a pipeline of another release takes it away: an environment runs one release."""
 
 import dataclasses
+import io
+import json
+import zipfile
 
 import pytest
 
@@ -13,7 +16,7 @@ from promotion import running
 from promotion.accounts import Account
 from promotion.errors import DeployFailed
 from promotion.manifest import Manifest, digest
-from promotion.parts import NoPipeline
+from promotion.parts import Function, NoPipeline
 
 EARLIER = Manifest("0.9", "abc", True, {step: digest(step.encode()) for step in STEPS})
 """A release of no pipeline at all."""
@@ -42,3 +45,26 @@ def test_a_pipeline_that_is_left_is_named(prod):
         running.demand(prod, EARLIER, settings.FOLDER)
     NoPipeline(prod, "quality").put({})
     running.demand(prod, EARLIER, settings.FOLDER)
+
+
+def test_a_function_that_was_rolled_back_changes_no_more(prod):
+    iam, role = prod.client("iam"), prod.names.role("resolve")
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName=role.rpartition("/")[2], AssumeRolePolicyDocument=document)
+    first, bad, second = (Function(prod, "resolve", archive(text)) for text in ("first", "bad", "second"))
+    for function in (first, second, bad):
+        function.put()
+    assert second.put() == "2"
+    assert list(second.changes()) == []
+    assert list(bad.changes()) != list(first.changes()) != []
+    assert first.put() == "1"
+    assert list(first.changes()) == []
+
+
+def archive(text: str) -> bytes:
+    """A function's code."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as written:
+        written.writestr("code.py", f"# {text}")
+    return content.getvalue()

@@ -23,7 +23,8 @@ def test_a_release_goes_to_prod_and_back(stage, second):
     assert (newest["what"], newest["action"], newest["release"], newest["who"], newest["why"]) == (
         "serving", "promote", "second", "Ann", 'It\'s good: $5 "saved"',
     )  # fmt: skip
-    assert "runs release second already" in approved(stage, RELEASE="second")
+    said = approved(stage, RELEASE="second")
+    assert "runs release second already" in said, said
 
     found = json.loads(stage.make("digests", "RELEASE=second"))
     assert [len(set(line.values())) for line in found.values()] == [1] * 5
