@@ -173,7 +173,7 @@ def handler(event, context):
 """
 
 
-def make_function(account, name, url):
+def make_function(account, name, url=None, active=True):
     """A function that sends the events it gets to a queue, in a role that may do just this; its ARN."""
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     role = account.role(name, {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}, trust=trust)
@@ -187,10 +187,11 @@ def make_function(account, name, url):
         Handler="code.handler",
         Role=role,
         Code={"ZipFile": content.getvalue()},
-        Environment={"Variables": {"QUEUE": url}},
         Timeout=60,
+        **({"Environment": {"Variables": {"QUEUE": url}}} if url else {}),
     )["FunctionArn"]
-    functions.get_waiter("function_active_v2").wait(FunctionName=name)
+    if active:
+        functions.get_waiter("function_active_v2").wait(FunctionName=name)
     return arn
 
 
@@ -223,36 +224,38 @@ def test_a_function_runs_in_its_role_and_its_log_metrics_and_dead_letters_are_th
         time.sleep(0.1)
 
 
-def test_functions_that_run_elsewhere_get_the_endpoint_into_their_environment(emulator, tmp_path):
+@pytest.fixture(scope="module")
+def elsewhere(emulator, tmp_path_factory):
+    """An account whose functions run elsewhere, and the address that they get."""
     address = "http://localaws:4566"
-    with serving(tmp_path, "--emulator", emulator, "--emulator-functions", address) as own:
-        account = Account(own)
-        functions = account.client("lambda")
-        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        content = io.BytesIO()
-        with zipfile.ZipFile(content, "w") as archive:
-            archive.writestr("code.py", FORWARDS)
-        functions.create_function(
-            FunctionName="elsewhere",
-            Runtime="python3.12",
-            Handler="code.handler",
-            Role=account.role("elsewhere", trust=trust),
-            Code={"ZipFile": content.getvalue()},
-        )
+    with serving(tmp_path_factory.mktemp("elsewhere"), "--emulator", emulator, "--emulator-functions", address) as own:
+        yield Account(own, "555555555555"), address
 
-        def variables():
-            return functions.get_function_configuration(FunctionName="elsewhere")["Environment"]["Variables"]
 
-        assert variables() == {"AWS_ENDPOINT_URL": address}
-        while functions.get_function_configuration(FunctionName="elsewhere")["State"] == "Pending":
-            time.sleep(0.1)
-        for given, right in (
-            ({"Environment": {"Variables": {"A": "1"}}}, {"A": "1", "AWS_ENDPOINT_URL": address}),
-            ({"Timeout": 5}, {"A": "1", "AWS_ENDPOINT_URL": address}),
-            ({"Environment": {"Variables": {"AWS_ENDPOINT_URL": "http://own"}}}, {"AWS_ENDPOINT_URL": "http://own"}),
-        ):
-            functions.update_function_configuration(FunctionName="elsewhere", **given)
-            assert variables() == right
+def variables(account, name):
+    """What a function's own environment holds, once no change to it is under way."""
+    functions = account.client("lambda")
+    while "InProgress" in (found := functions.get_function_configuration(FunctionName=name))["LastUpdateStatus"]:
+        time.sleep(0.1)
+    return found["Environment"]["Variables"]
+
+
+def test_functions_that_run_elsewhere_get_the_endpoint_into_their_environment(elsewhere):
+    account, address = elsewhere
+    make_function(account, "given", active=False)
+    assert variables(account, "given") == {"AWS_ENDPOINT_URL": address}
+
+
+def test_functions_that_run_elsewhere_keep_the_endpoint_when_they_are_changed(elsewhere):
+    account, address = elsewhere
+    make_function(account, "changed")
+    for given, right in (
+        ({"Environment": {"Variables": {"A": "1"}}}, {"A": "1", "AWS_ENDPOINT_URL": address}),
+        ({"Timeout": 5}, {"A": "1", "AWS_ENDPOINT_URL": address}),
+        ({"Environment": {"Variables": {"AWS_ENDPOINT_URL": "http://own"}}}, {"AWS_ENDPOINT_URL": "http://own"}),
+    ):
+        account.client("lambda").update_function_configuration(FunctionName="changed", **given)
+        assert variables(account, "changed") == right
 
 
 def test_repositories_and_their_images_are_answered(account):
