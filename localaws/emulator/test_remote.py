@@ -235,7 +235,8 @@ def elsewhere(emulator, tmp_path_factory):
 def variables(account, name):
     """What a function's own environment holds, once no change to it is under way."""
     functions = account.client("lambda")
-    while "InProgress" in (found := functions.get_function_configuration(FunctionName=name))["LastUpdateStatus"]:
+    # A new function has no such status yet.
+    while (found := functions.get_function_configuration(FunctionName=name)).get("LastUpdateStatus") == "InProgress":
         time.sleep(0.1)
     return found["Environment"]["Variables"]
 
