@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import json
 import zipfile
 
 import pytest
@@ -47,11 +46,8 @@ def test_a_pipeline_that_is_left_is_named(prod):
     running.demand(prod, EARLIER, settings.FOLDER)
 
 
-def test_a_function_that_was_rolled_back_changes_no_more(prod):
-    iam, role = prod.client("iam"), prod.names.role("resolve")
-    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    iam.create_role(RoleName=role.rpartition("/")[2], AssumeRolePolicyDocument=document)
+def test_a_function_that_was_rolled_back_changes_no_more(world, prod):  # noqa: F811
+    world.role("resolve")
     first, bad, second = (Function(prod, "resolve", archive(text)) for text in ("first", "bad", "second"))
     for function in (first, second, bad):
         function.put()

@@ -13,6 +13,8 @@ import pytest
 from pipeline import approvals, settings
 from pipeline.release import Release
 from promotion import accounts as sessions
+from promotion.manifest import Manifest
+from promotion.promote import FOLDER
 from promotion.releases import Releases
 from rehearsal import local, provision
 from rehearsal.life import Life
@@ -99,6 +101,13 @@ class Stage:
     def serving(self, environment: str = "prod") -> str:
         """The release that an environment runs, as its history says."""
         return next(event["release"] for event in self.history(environment) if event["what"] == "serving")
+
+
+def signed(version: str) -> tuple[Manifest, Path]:
+    """A release's verified manifest, and the folder with its files."""
+    releases = Releases(sessions.account("registry"))
+    manifest = releases.verified(version)
+    return manifest, releases.fetch(manifest, FOLDER)
 
 
 ISSUER, AUDIENCE, SUBJECT = "jenkins.example.com/oidc", "sts.amazonaws.com", "job/baton"

@@ -7,8 +7,7 @@ import pytest
 
 from promotion import running
 from promotion.accounts import account
-from promotion.promote import FOLDER
-from promotion.releases import Releases
+from tests.jenkins.conftest import signed
 from tests.jenkins.jenkins import Build
 
 APPROVED = {"To prod": {"by": "ann", "values": {"REASON": "dev has run it"}}}
@@ -91,9 +90,7 @@ def test_a_promotion_killed_halfway_is_finished_by_the_next_build(build, environ
     again = build(params=promoting(second), answers=APPROVED)
     assert again.play(environment) == "SUCCESS", again.output
     assert stage.serving() == "second"
-    releases = Releases(account("registry"))
-    manifest = releases.verified(second)
-    running.demand(account("prod"), manifest, releases.fetch(manifest, FOLDER))
+    running.demand(account("prod"), *signed(second))
 
 
 def test_a_rollback_by_jenkins_is_recorded(build, environment, stage, second):

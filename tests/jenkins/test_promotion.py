@@ -7,9 +7,7 @@ import pytest
 
 from promotion import running
 from promotion.accounts import account
-from promotion.promote import FOLDER
-from promotion.releases import Releases
-from tests.jenkins.conftest import check_out, edit
+from tests.jenkins.conftest import check_out, edit, signed
 
 
 def approved(stage, target="promote", **more):
@@ -58,12 +56,6 @@ def test_a_bad_release_is_taken_back_by_itself(stage, bad, capsys):
 
     assert f"Release {bad} failed in prod at" in stage.make("promote", f"RELEASE={bad}", fails=True)
     assert stage.serving() == "first"
-
-
-def signed(version):
-    releases = Releases(account("registry"))
-    manifest = releases.verified(version)
-    return manifest, releases.fetch(manifest, FOLDER)
 
 
 @pytest.mark.parametrize(
